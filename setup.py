@@ -1,0 +1,22 @@
+"""The one compiled file. Everything else about the build is in pyproject.toml."""
+
+import sys
+
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+
+# -ffp-contract=off: a fused multiply-add would round differently from machine to machine.
+UNIX_FLAGS = ["-O3", "-ffp-contract=off", "-fno-math-errno"]
+
+setup(
+    ext_modules=cythonize(
+        [
+            Extension(
+                "trunkline.audio._kernels",
+                ["src/trunkline/audio/_kernels.pyx"],
+                extra_compile_args=[] if sys.platform == "win32" else UNIX_FLAGS,
+            )
+        ],
+        language_level=3,
+    )
+)

@@ -1,0 +1,1 @@
+"""Trunkline answers phone calls and connects them, in real time, to voice AI."""

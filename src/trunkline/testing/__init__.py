@@ -1,0 +1,1 @@
+"""Other ends, bad lines and virtual time: for Trunkline's tests, demonstrations and benchmarks, and for yours."""

@@ -1,0 +1,193 @@
+"""What a platform must say about itself, and the values its codecs give back.
+
+A platform is one file ``wire/<name>.py`` with a module-level ``PLATFORM`` that satisfies :class:`Platform`. Nothing
+in it performs I/O, reads a clock or draws random numbers: time and tokens are arguments, effects are values.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import msgspec
+
+from trunkline.wire.events import WireCommand, WireEvent
+
+# --- effects ---------------------------------------------------------------------------------------------------
+
+
+class TextFrame(msgspec.Struct, frozen=True, gc=False):
+    """Send one WebSocket text message (UTF-8)."""
+
+    data: bytes
+
+
+class BinaryFrame(msgspec.Struct, frozen=True, gc=False):
+    """Send one WebSocket binary message."""
+
+    data: bytes
+
+
+class CloseSocket(msgspec.Struct, frozen=True, gc=False):
+    """Close the media socket with this code (RFC 6455 §7.4)."""
+
+    code: int = 1000
+    reason: str = ""
+
+
+class HttpCall(msgspec.Struct, frozen=True):
+    """One HTTP request for the shell to make. ``ok`` lists further status codes that mean success.
+
+    ``auth`` and ``body`` may hold secrets or private data; ``repr`` shows neither.
+    """
+
+    method: str
+    url: str
+    headers: dict[str, str] = {}
+    body: bytes = b""
+    auth: tuple[str, str] | None = None  # HTTP Basic user and password
+    ok: tuple[int, ...] = ()
+    purpose: str = ""
+
+    def __repr__(self) -> str:
+        return f"HttpCall({self.method}, purpose={self.purpose!r})"
+
+
+Output = TextFrame | BinaryFrame | CloseSocket | HttpCall
+
+
+# --- HTTP as values ----------------------------------------------------------------------------------------------
+
+
+class HttpRequest(msgspec.Struct, frozen=True):
+    """A request as it reached us. ``url`` is the *public* URL, rebuilt from the configured public base, never from
+    the Host header; ``headers`` have lower-case names; ``body`` is raw."""
+
+    method: str
+    url: str
+    headers: dict[str, str] = {}
+    body: bytes = b""
+
+
+class HttpReply(msgspec.Struct, frozen=True):
+    """What to answer a webhook."""
+
+    status: int
+    body: bytes = b""
+    content_type: str = "text/plain"
+
+
+# --- the platform ----------------------------------------------------------------------------------------------
+
+
+class WireSpec(msgspec.Struct, frozen=True):
+    """What a platform is able to do. Tables in the docs are made from it, and the call decides by it."""
+
+    name: str  # the file's name
+    title: str  # as its vendor writes it
+    media_path: str  # where its media socket comes in
+    hooks: tuple[str, ...] = ()  # POST /hooks/<name>/<hook>
+    marks: bool = False  # it tells when audio has been played
+    clears: bool = False  # it can drop audio it has not played
+    digits_in: bool = False
+    digits_out: bool = False
+    transfers: bool = False
+    frame_ms: int = 20  # audio goes out in whole multiples of this
+    max_frames: int = 1  # how many such frames one message may hold
+    lead_ms: int = 200  # how far ahead of the playback to send
+    settings: type[msgspec.Struct] = msgspec.Struct
+    """Frozen struct of this platform's own settings. ``config`` fills it: environment ``<NAME>_<FIELD>`` in capitals,
+    or table ``[<name>]`` of trunkline.toml. Fields that are secrets end in ``_token``, ``_secret`` or ``_key``."""
+    setup: str = ""  # what to type in the vendor's console (Markdown; {base} is the public base URL)
+
+
+class GatewayCodec(Protocol):
+    """Our end of one media stream. One object per stream.
+
+    After each ``receive``, send what ``replies`` holds and empty it: answers the protocol itself demands.
+    """
+
+    replies: list[Output]
+
+    def receive(self, data: bytes, *, binary: bool, now: float) -> Sequence[WireEvent]:
+        """One whole WebSocket message in, events out. Raises only ``RemoteError`` or ``Refused``."""
+        ...
+
+    def send(self, command: WireCommand) -> Sequence[Output]:
+        """What this command is on the wire; empty where the platform has no such thing."""
+        ...
+
+
+class Tickets(Protocol):
+    """Single-use tickets that bind a media stream to the webhook that announced it."""
+
+    def issue(self, call_id: str, now: float) -> str:
+        """A new unguessable ticket for this call."""
+        ...
+
+    def redeem(self, ticket: str, call_id: str, now: float) -> bool:
+        """True once, if the ticket was issued for this very call and has not expired."""
+        ...
+
+
+class Door(Protocol):
+    """The gateway's HTTP side of a platform: answers its webhooks, and says who may open a media socket."""
+
+    def hook(self, name: str, request: HttpRequest, now: float) -> HttpReply:
+        """Answer webhook ``name``. Raises ``Refused``."""
+        ...
+
+    def upgrade(self, request: HttpRequest, now: float) -> None:
+        """Return if this upgrade request may become a media socket; raises ``Refused`` if not."""
+        ...
+
+    def codec(self) -> GatewayCodec:
+        """A codec for one freshly admitted media socket."""
+        ...
+
+
+class MediaAddress(msgspec.Struct, frozen=True):
+    """Where and how the phone's side opens the media socket."""
+
+    url: str
+    headers: dict[str, str] = {}
+    parameters: dict[str, str] = {}
+
+
+class PhoneCodec(Protocol):
+    """The platform's end of one call, for simulated phones: what the vendor's cloud would do."""
+
+    replies: list[Output]
+
+    def dial(self, base_url: str) -> HttpCall | None:
+        """The webhook the platform makes first; None where it opens the socket at once."""
+        ...
+
+    def media(self, base_url: str, reply: HttpReply | None) -> MediaAddress:
+        """Where to open the media socket, from the webhook's answer. Raises ``Refused`` or ``RemoteError``."""
+        ...
+
+    def opened(self) -> Sequence[Output]:
+        """What the platform says first on the new media socket."""
+        ...
+
+    def receive(self, data: bytes, *, binary: bool, now: float) -> Sequence[WireCommand]:
+        """One message from the gateway in, commands out. Raises ``RemoteError`` for what the vendor would refuse."""
+        ...
+
+    def send(self, event: WireEvent) -> Sequence[Output]:
+        """What this event is on the wire."""
+        ...
+
+
+class Platform(Protocol):
+    """What ``wire/<name>.py`` offers as ``PLATFORM``."""
+
+    spec: WireSpec
+
+    def door(self, settings: Any, *, base_url: str, tickets: Tickets, insecure: bool) -> Door:
+        """The gateway's side. ``base_url`` is the public ``https://…`` base. Without the secrets it needs, a door
+        refuses everything and says why, unless ``insecure``: then it checks nothing."""
+        ...
+
+    def phone(self, settings: Any, *, call_id: str, caller: str, callee: str) -> PhoneCodec:
+        """The platform's side, for simulated phones."""
+        ...
