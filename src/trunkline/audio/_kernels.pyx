@@ -6,7 +6,7 @@ call a memoryview costs more to open than the audio costs to convert.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t
+from libc.stdint cimport int16_t, int64_t, uint8_t, uint16_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memmove, memset
 
@@ -22,61 +22,143 @@ cdef extern from *:
     #error "samples are used in place as little-endian int16"
     #endif
 
-    /* One binary for every x86-64: the loader picks the AVX2 twin where the processor has it. The sums are of
-       integers, so the twins agree to the bit. Elsewhere the compiler's own baseline (NEON, SSE2) serves. */
-    #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && defined(__GLIBC__)
-    #define TL_CLONES __attribute__((target_clones("avx2", "default")))
-    #else
-    #define TL_CLONES
+    /* One binary for every x86-64: the AVX2 twin runs where the processor has it. The sums are of integers, so the
+       twins agree to the bit. Elsewhere the compiler's own baseline (SSE2, NEON) serves. */
+    #if defined(__x86_64__) && defined(__GNUC__)
+    #include <immintrin.h>
+    #define TL_AVX2 __attribute__((target("avx2")))
+    #define TL_AVX2_INLINE __attribute__((target("avx2"), always_inline)) static inline
     #endif
 
-    #if defined(__GNUC__)
-    #define TL_INLINE static inline __attribute__((always_inline))
-    #else
-    #define TL_INLINE static __inline
-    #endif
+    /* The place of one output: the oldest sample and tap of its sum. `next` moves to the following output. */
+    typedef struct { const int16_t *x, *row; } tl_place;
+    typedef struct { ptrdiff_t step, rest, all; const int16_t *end; } tl_pace;
 
-    TL_INLINE int32_t tl_dot(const int16_t *x, const int16_t *h, int n)
+    static inline tl_pace tl_pace_of(const int16_t *taps, int width, int up, int down)
     {
-        int32_t sum = 0;
-        for (int k = 0; k < n; k++)
-            sum += (int32_t)x[k] * h[k];
-        return sum;
+        const ptrdiff_t all = (ptrdiff_t)up * width;
+        const tl_pace pace = {down / up, (ptrdiff_t)(down % up) * width, all, taps + all};
+        return pace;
     }
 
-    TL_INLINE void tl_sums(const int16_t *x, const int16_t *taps, int width, int up, int down,
-                           int at, int phase, int32_t *sums, int count)
+    static inline tl_place tl_next(tl_place now, tl_pace pace)
     {
-        const int step = down / up, rest = down % up;
-        for (int j = 0; j < count; j++) {
-            sums[j] = tl_dot(x + at, taps + (size_t)phase * width, width);
-            at += step;
-            phase += rest;
-            if (phase >= up) { phase -= up; at++; }
-        }
+        const int16_t *row = now.row + pace.rest;
+        const int wrap = row >= pace.end;
+        const tl_place then = {now.x + pace.step + wrap, row - (wrap ? pace.all : 0)};
+        return then;
     }
 
-    /* `count` outputs from position (at + phase/up) on. `width` is a multiple of 16; most filters are 48 wide, and
-       knowing it lets the compiler unroll. Rounds half to even: adding 1.5 * 2^52 leaves the integer in the low bits. */
-    TL_CLONES void tl_fir(const int16_t *x, const int16_t *taps, int width, int up, int down,
-                          int at, int phase, double gain, int32_t *sums, int16_t *out, int count)
+    /* `count` outputs, each `width` samples times `width` taps, times `gain`, rounded half to even and saturated.
+       The first lies at x[at] + phase/up samples, each further one down/up samples later. */
+    static void tl_fir_plain(tl_place place, tl_pace pace, int width, double gain, int16_t *out, int count)
     {
-        if (width == 48)
-            tl_sums(x, taps, 48, up, down, at, phase, sums, count);
-        else
-            tl_sums(x, taps, width & ~15, up, down, at, phase, sums, count);
+        width &= ~15;  /* it is a multiple of 16: now the compiler knows, too */
         for (int j = 0; j < count; j++) {
-            double y = sums[j] * gain;
-            y = y > 32767.0 ? 32767.0 : y;
-            y = y < -32768.0 ? -32768.0 : y;
-            y += 6755399441055744.0;
+            int32_t sum = 0;
+            for (int k = 0; k < width; k++)
+                sum += (int32_t)place.x[k] * place.row[k];
+            double y = sum * gain;
+            y = y > 32767.0 ? 32767.0 : y < -32768.0 ? -32768.0 : y;
+            y += 6755399441055744.0;  /* 1.5 * 2^52 leaves the rounded integer in the low bits */
             int64_t bits;
             memcpy(&bits, &y, 8);
             out[j] = (int16_t)bits;
+            place = tl_next(place, pace);
         }
     }
 
-    TL_CLONES void tl_level(const int16_t *x, ptrdiff_t n, int ceiling,
+    #ifdef TL_AVX2
+    /* Four outputs: 16 products an instruction, one horizontal sum for all four. */
+    TL_AVX2_INLINE __m128i tl_four(const tl_place place[4], int width, __m256d gain)
+    {
+        __m256i sum[4];
+        for (int o = 0; o < 4; o++)
+            sum[o] = _mm256_setzero_si256();
+        for (int k = 0; k < width; k += 16)
+            for (int o = 0; o < 4; o++)
+                sum[o] = _mm256_add_epi32(sum[o], _mm256_madd_epi16(
+                    _mm256_loadu_si256((const __m256i *)(place[o].x + k)),
+                    _mm256_load_si256((const __m256i *)(place[o].row + k))));
+        const __m256i s = _mm256_hadd_epi32(_mm256_hadd_epi32(sum[0], sum[1]), _mm256_hadd_epi32(sum[2], sum[3]));
+        const __m128i whole = _mm_add_epi32(_mm256_castsi256_si128(s), _mm256_extracti128_si256(s, 1));
+        const __m128i y = _mm256_cvtpd_epi32(_mm256_mul_pd(_mm256_cvtepi32_pd(whole), gain));  /* half to even */
+        return _mm_packs_epi32(y, y);  /* saturates */
+    }
+
+    /* Any ratio. */
+    TL_AVX2_INLINE void tl_fir_any(tl_place place, tl_pace pace, int width, double gain, int16_t *out, int count)
+    {
+        const __m256d gains = _mm256_set1_pd(gain);
+        int j = 0;
+        for (; j + 4 <= count; j += 4) {
+            tl_place four[4];
+            for (int o = 0; o < 4; o++) {
+                four[o] = place;
+                place = tl_next(place, pace);
+            }
+            _mm_storel_epi64((__m128i *)(out + j), tl_four(four, width, gains));
+        }
+        tl_fir_plain(place, pace, width, gain, out + j, count - j);
+    }
+
+    /* Ratios known here, from the start of a row: 4 * up outputs a turn, all places known to the compiler. */
+    TL_AVX2_INLINE void tl_fir_known(tl_place place, int width, int up, int down,
+                                     double gain, int16_t *out, int count)
+    {
+        const __m256d gains = _mm256_set1_pd(gain);
+        const tl_pace pace = tl_pace_of(place.row, width, up, down);
+        int j = 0;
+        for (; j + 4 * up <= count; j += 4 * up) {
+    #pragma GCC unroll 8
+            for (int turn = 0; turn < up; turn++) {
+                tl_place four[4];
+                for (int o = 0; o < 4; o++) {
+                    const int i = (4 * turn + o) * down;
+                    four[o].x = place.x + i / up;
+                    four[o].row = place.row + (i % up) * width;
+                }
+                _mm_storel_epi64((__m128i *)(out + j + 4 * turn), tl_four(four, width, gains));
+            }
+            place.x += 4 * down;
+        }
+        tl_fir_plain(place, pace, width, gain, out + j, count - j);
+    }
+
+    TL_AVX2 static void tl_fir_avx2(tl_place place, tl_pace pace, int width, int up, int down,
+                                    double gain, int16_t *out, int count)
+    {
+        if (up == 1 && width == 144 && down == 3)  /* 24 to 8 kHz */
+            tl_fir_known(place, 144, 1, 3, gain, out, count);
+        else if (up == 1)
+            tl_fir_known(place, width, 1, down, gain, out, count);
+        else if (width == 48 && down == 1 && up == 2)
+            tl_fir_known(place, 48, 2, 1, gain, out, count);
+        else if (width == 48 && down == 1 && up == 3)
+            tl_fir_known(place, 48, 3, 1, gain, out, count);
+        else if (width == 48 && down == 1 && up == 6)
+            tl_fir_known(place, 48, 6, 1, gain, out, count);
+        else if (width == 48)
+            tl_fir_any(place, pace, 48, gain, out, count);
+        else
+            tl_fir_any(place, pace, width, gain, out, count);
+    }
+    #endif
+
+    static void tl_fir(const int16_t *x, const int16_t *taps, int width, int up, int down,
+                       int at, int phase, double gain, int16_t *out, int count)
+    {
+        const tl_place place = {x + at, taps + (ptrdiff_t)phase * width};
+        const tl_pace pace = tl_pace_of(taps, width, up, down);
+    #ifdef TL_AVX2
+        if (__builtin_cpu_supports("avx2"))
+            tl_fir_avx2(place, pace, width, up, down, gain, out, count);
+        else
+    #endif
+            tl_fir_plain(place, pace, width, gain, out, count);
+    }
+
+    static void tl_level(const int16_t *x, ptrdiff_t n, int ceiling,
                             int *low, int *high, int64_t *sum, int64_t *squares, ptrdiff_t *clipped)
     {
         *low = 0; *high = 0; *sum = 0; *squares = 0; *clipped = 0;
@@ -105,7 +187,7 @@ cdef extern from *:
     }
     """
     void tl_fir(const int16_t *x, const int16_t *taps, int width, int up, int down, int at, int phase,
-                double gain, int32_t *sums, int16_t *out, int count) noexcept nogil
+                double gain, int16_t *out, int count) noexcept nogil
     void tl_level(const int16_t *x, Py_ssize_t n, int ceiling, int *low, int *high,
                   int64_t *sum, int64_t *squares, Py_ssize_t *clipped) noexcept nogil
 
@@ -159,11 +241,14 @@ cdef enum:
     MULAW = 1
     ALAW = 2
 
-LAWS = {"pcm16": PCM16, "mulaw": MULAW, "alaw": ALAW}
+cdef dict LAWS = {"pcm16": PCM16, "mulaw": MULAW, "alaw": ALAW}
+
+
+Buffer = bytes | bytearray | memoryview
 
 
 cdef bytes as_bytes(object data):
-    if isinstance(data, (bytearray, memoryview)):
+    if isinstance(data, Buffer):
         return bytes(data)
     raise AudioError(f"audio must be bytes, not {type(data).__name__}")
 
@@ -219,3 +304,193 @@ def encode_mulaw(pcm16):
 
 def encode_alaw(pcm16):
     return encoded(ALAW, pcm16)
+
+
+# --- the resampler -----------------------------------------------------------------------------------------------
+
+cdef enum:
+    WIDEST = 288  # 48 taps at the lower rate are 288 samples at six times that rate: 48 to 8 kHz
+    BLOCK = 480  # input samples worked on at a time, on the stack
+
+
+cdef class Taps:
+    """The filter of one rate pair, ``up`` rows of ``width`` integer taps, oldest sample first. Shared by all streams.
+
+    ``rows`` is int16 in native order. A row's taps add up to ``unity``, so that level and silence pass exactly.
+    """
+
+    cdef int16_t *taps
+    cdef void *memory
+    cdef double gain
+    cdef readonly int up, down, width, tail
+    cdef readonly double delay_ms
+
+    def __cinit__(self, *, int up, int down, int width, int tail, int unity, double delay_ms, bytes rows not None):
+        cdef const int16_t *given = <const int16_t *>PyBytes_AS_STRING(rows)
+        cdef int row, k, total, magnitude
+        if not (up > 0 and down > 0 and 0 < tail < width <= WIDEST and width % 16 == 0):
+            raise AudioError(f"a filter can't be {up}/{down} with {width} taps")
+        if PyBytes_GET_SIZE(rows) != 2 * up * width:
+            raise AudioError(f"{up} rows of {width} taps are {2 * up * width} bytes, not {PyBytes_GET_SIZE(rows)}")
+        for row in range(up):
+            total = magnitude = 0
+            for k in range(width):
+                total += given[row * width + k]
+                magnitude += abs(<int>given[row * width + k])
+            # No sum of samples times taps, whole or in part, exceeds 32768 * 65535 < 2^31: 32 bits are enough, and
+            # the order of adding, hence the vector width and the cut of the input, can't show in the result.
+            if total != unity or magnitude > 65535:
+                raise AudioError(f"row {row} of the taps adds up to {total}, magnitude {magnitude}")
+        self.memory = malloc(2 * up * width + 63)
+        if self.memory == NULL:
+            raise MemoryError
+        self.taps = <int16_t *>((<size_t>self.memory + 63) & ~<size_t>63)
+        memcpy(self.taps, given, 2 * up * width)
+        self.up, self.down, self.width, self.tail = up, down, width, tail
+        self.gain = 1.0 / unity
+        self.delay_ms = delay_ms
+
+    def __dealloc__(self):
+        free(self.memory)
+
+
+cdef class Stream:
+    """One stream of audio on its way from one law and rate to another; ``taps`` is None where the rate stays.
+
+    Not to be used by two streams, or two threads, at once.
+    """
+
+    cdef Taps taps
+    cdef int source, target  # laws
+    cdef int at, phase  # the next output lies at input sample at + phase/up, counted from the next to arrive
+    cdef int half  # first byte of a sample cut in two, or -1
+    cdef bint started
+    cdef int16_t history[WIDEST]  # the last width - 1 samples
+
+    def __cinit__(self, Taps taps, str source not None, str target not None):
+        self.taps = taps
+        self.source = LAWS[source]
+        self.target = LAWS[target]
+        self.reset()
+
+    cpdef reset(self):
+        """Forget all that was heard: the next sample is the first of a new stream."""
+        self.at = self.phase = 0
+        self.half = -1
+        self.started = False
+        memset(self.history, 0, sizeof(self.history))
+
+    def process(self, data):
+        """The audio that ``data`` completes. Any cut of the same bytes gives the same bytes, in the same total."""
+        if type(data) is not bytes:
+            data = as_bytes(data)
+        cdef Py_ssize_t n = PyBytes_GET_SIZE(data)
+        if self.source == PCM16:
+            if self.half >= 0 and n:
+                data = bytes((self.half,)) + <bytes>data
+                self.half = -1
+                n += 1
+            if n & 1:
+                self.half = (<const uint8_t *>PyBytes_AS_STRING(data))[n - 1]
+                n -= 1
+                if self.taps is None and self.target == PCM16:
+                    return (<bytes>data)[:n]
+            n >>= 1
+        if n == 0:
+            return b""
+        if self.taps is None:
+            if self.source == self.target:
+                return data
+            return relabelled(self.source, self.target, <const uint8_t *>PyBytes_AS_STRING(data), n)
+        return self.resampled(<const uint8_t *>PyBytes_AS_STRING(data), n)
+
+    def flush(self):
+        """What the filter still holds, as if silence followed; then start anew. Half a sample is dropped."""
+        out = self.resampled(NULL, self.taps.tail) if self.taps is not None and self.started else b""
+        self.reset()
+        return out
+
+    cdef bytes resampled(self, const uint8_t *data, Py_ssize_t n):
+        cdef Taps taps = self.taps
+        cdef int past = taps.width - 1
+        cdef int size = 2 if self.target == PCM16 else 1
+        cdef Py_ssize_t ahead = n * taps.up - self.at * taps.up - self.phase
+        cdef Py_ssize_t total = (ahead + taps.down - 1) // taps.down if ahead > 0 else 0
+        cdef bytes out = PyBytes_FromStringAndSize(NULL, total * size)
+        cdef uint8_t *target = <uint8_t *>PyBytes_AS_STRING(out)
+        cdef int16_t x[WIDEST + BLOCK]
+        cdef int16_t y[BLOCK]
+        cdef int m, count, moved
+        self.started = True
+        memcpy(x, self.history, 2 * past)
+        while n:
+            m = <int>min(n, BLOCK)
+            if data == NULL:
+                memset(x + past, 0, 2 * m)
+            elif self.source == PCM16:
+                memcpy(x + past, data, 2 * m)
+                data += 2 * m
+            else:
+                decode(self.source, data, x + past, m)
+                data += m
+            n -= m
+            while self.at < m:
+                count = (m * taps.up - self.at * taps.up - self.phase + taps.down - 1) // taps.down
+                count = min(count, BLOCK)
+                if self.target == PCM16:
+                    tl_fir(x, taps.taps, taps.width, taps.up, taps.down, self.at, self.phase, taps.gain,
+                           <int16_t *>target, count)
+                else:
+                    tl_fir(x, taps.taps, taps.width, taps.up, taps.down, self.at, self.phase, taps.gain,
+                           y, count)
+                    encode(self.target, y, target, count)
+                target += count * size
+                moved = self.phase + count * taps.down
+                self.at += moved // taps.up
+                self.phase = moved % taps.up
+            self.at -= m
+            memmove(x, x + m, 2 * past)
+        memcpy(self.history, x, 2 * past)
+        return out
+
+
+cdef bytes relabelled(int source, int target, const uint8_t *data, Py_ssize_t n):
+    """The same samples in another law."""
+    cdef bytes out
+    cdef int16_t x[BLOCK]
+    cdef uint8_t *codes
+    cdef Py_ssize_t m
+    if source == PCM16:
+        out = PyBytes_FromStringAndSize(NULL, n)
+        encode(target, <const int16_t *>data, <uint8_t *>PyBytes_AS_STRING(out), n)
+        return out
+    if target == PCM16:
+        out = PyBytes_FromStringAndSize(NULL, 2 * n)
+        decode(source, data, <int16_t *>PyBytes_AS_STRING(out), n)
+        return out
+    out = PyBytes_FromStringAndSize(NULL, n)
+    codes = <uint8_t *>PyBytes_AS_STRING(out)
+    while n:
+        m = min(n, BLOCK)
+        decode(source, data, x, m)
+        encode(target, x, codes, m)
+        data += m
+        codes += m
+        n -= m
+    return out
+
+
+# --- levels ------------------------------------------------------------------------------------------------------
+
+def level(pcm16, int ceiling):
+    """Lowest and highest sample, their sum, the sum of their squares, how many reach the ceiling, and how many."""
+    if type(pcm16) is not bytes:
+        pcm16 = as_bytes(pcm16)
+    if PyBytes_GET_SIZE(pcm16) & 1:
+        raise AudioError(f"PCM16 comes in whole 2-byte samples, not {PyBytes_GET_SIZE(pcm16)} bytes")
+    cdef Py_ssize_t n = PyBytes_GET_SIZE(pcm16) >> 1
+    cdef int low, high
+    cdef int64_t total, squares
+    cdef Py_ssize_t clipped
+    tl_level(<const int16_t *>PyBytes_AS_STRING(pcm16), n, ceiling, &low, &high, &total, &squares, &clipped)
+    return low, high, total, squares, clipped, n
