@@ -1,0 +1,224 @@
+"""One call from socket bytes to agent and back, without a clock: codec, call and agent session, joined.
+
+Everything that takes time or touches the world is given in: the link, the agent's model, what to do with effects that
+leave this room. Tests and simulations drive it with a clock of their own; ``call.runner`` drives it with the real one.
+"""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from math import inf
+from typing import Protocol
+
+from trunkline.ai.base import AgentModel, AgentSession
+from trunkline.ai.events import AgentEvent
+from trunkline.call.core import Call
+from trunkline.call.effects import CallOver, Effect, Hear, Note, OpenAgent, Save, Tell
+from trunkline.call.events import CallEvent, EndRequested, LinkLost, PeerFault
+from trunkline.call.settings import CallSettings
+from trunkline.errors import Refused, RemoteError
+from trunkline.wire.base import BinaryFrame, CloseSocket, GatewayCodec, HttpCall, Output, TextFrame, WireSpec
+from trunkline.wire.events import PlayAudio, WireEvent
+
+# A peer that lets this much pile up unread is not listening any more: ten seconds of base64 G.711, and more than any
+# network hiccup that a call survives.
+MAX_UNREAD_BYTES = 128 * 1024
+
+
+class Link(Protocol):
+    """A media socket as a call sees it. None of these raises; after ``close`` they do nothing."""
+
+    def send_text(self, data: bytes) -> None:
+        """Send one text message."""
+        ...
+
+    def send_binary(self, data: bytes) -> None:
+        """Send one binary message."""
+        ...
+
+    def close(self, code: int, reason: str) -> None:
+        """Close with this code; the second time does nothing."""
+        ...
+
+    def buffered(self) -> int:
+        """Bytes the peer has not taken yet."""
+        ...
+
+
+class Outside(Protocol):
+    """What the bridge can't do itself."""
+
+    def opened(self, session: AgentSession) -> None:
+        """The agent's session is open: run it."""
+        ...
+
+    def request(self, call: HttpCall) -> None:
+        """Make this HTTP request."""
+        ...
+
+    def save(self, pcm: bytes) -> None:
+        """Append to the recording."""
+        ...
+
+    def note(self, note: Note) -> None:
+        """Write this log line."""
+        ...
+
+    def wake(self, at: float) -> None:
+        """``tick`` is wanted at this time, sooner than was last asked for."""
+        ...
+
+    def over(self, effect: CallOver) -> None:
+        """The call has ended. Last of all."""
+        ...
+
+
+class Bridge:
+    """Feeds the call and carries out what it says. Methods take ``now`` in seconds of one monotonic clock."""
+
+    def __init__(
+        self,
+        *,
+        codec: GatewayCodec,
+        spec: WireSpec,
+        model: AgentModel,
+        settings: CallSettings,
+        link: Link,
+        outside: Outside,
+        clock: Callable[[], float],
+        started_at: datetime,
+    ) -> None:
+        self.call = Call(
+            spec=spec,
+            agent=model.name,
+            hears=model.hears,
+            speaks=model.speaks,
+            settings=settings,
+            started_at=started_at,
+            now=clock(),
+        )
+        self._codec = codec
+        self._model = model
+        self._link = link
+        self._outside = outside
+        self._clock = clock
+        self._session: AgentSession | None = None
+        self._busy = False
+        self._wake_asked = inf
+        self._waiting: deque[WireEvent | AgentEvent | CallEvent] = deque()
+
+        self._ask_to_wake()
+
+    @property
+    def wake_at(self) -> float:
+        """When to ``tick`` at the latest."""
+        return self.call.wake_at
+
+    def received(self, data: bytes, binary: bool, now: float) -> None:
+        """One whole message from the platform."""
+        codec = self._codec
+        try:
+            events = codec.receive(data, binary=binary, now=now)
+        except RemoteError as error:
+            self._feed(PeerFault(str(error), error.close_code), now)
+            return
+        except Refused as error:
+            self._feed(PeerFault(error.reason, error.close_code), now)
+            return
+        if codec.replies:
+            replies, codec.replies = codec.replies, []
+            self._put(replies)
+        for event in events:
+            self._feed(event, now)
+
+    def lost(self, reason: str, now: float) -> None:
+        """The media socket is gone."""
+        self._feed(LinkLost(reason), now)
+
+    def end(self, reason: str, now: float) -> None:
+        """End the call now."""
+        self._feed(EndRequested(reason), now)
+
+    def fault(self, reason: str, close_code: int, now: float) -> None:
+        """The link found something wrong with what the peer sent."""
+        self._feed(PeerFault(reason, close_code), now)
+
+    def emit(self, event: AgentEvent) -> None:
+        """The agent's way in."""
+        self._feed(event, self._clock())
+
+    def tick(self, now: float) -> None:
+        """``wake_at`` has come."""
+        self._wake_asked = inf
+        if self._link.buffered() > MAX_UNREAD_BYTES:
+            self._feed(PeerFault(f"the peer left more than {MAX_UNREAD_BYTES} bytes unread", 1008), now)
+            return
+        self._carry_out(self.call.tick(now), now)
+
+    def _feed(self, event: WireEvent | AgentEvent | CallEvent, now: float) -> None:
+        if self._busy:  # from inside an effect, as when the agent answers in hear(): its turn comes right after
+            self._waiting.append(event)
+        else:
+            self._carry_out(self.call.feed(event, now), now)
+
+    def _carry_out(self, effects: Sequence[Effect], now: float) -> None:
+        """Do each effect; what is fed meanwhile comes afterwards, in order."""
+        self._busy = True
+        try:
+            while True:
+                for effect in effects:
+                    self._do(effect, now)
+                if not self._waiting:
+                    return
+                effects = self.call.feed(self._waiting.popleft(), now)
+        finally:
+            self._busy = False
+            if self.call.wake_at < self._wake_asked:
+                self._ask_to_wake()
+
+    def _ask_to_wake(self) -> None:
+        self._wake_asked = self.call.wake_at
+        self._outside.wake(self._wake_asked)
+
+    def _do(self, effect: Effect, now: float) -> None:
+        kind = type(effect)
+        if kind is Hear:
+            if self._session is not None:
+                self._session.hear(effect.audio, now)  # type: ignore[union-attr]
+        elif kind is PlayAudio:
+            self._put(self._codec.send(effect))  # type: ignore[arg-type]
+        else:
+            self._do_rarely(effect, now)
+
+    def _do_rarely(self, effect: Effect, now: float) -> None:
+        match effect:
+            case Tell(command):
+                if self._session is not None:
+                    self._session.tell(command, now)
+            case Note():
+                self._outside.note(effect)
+            case Save(pcm):
+                self._outside.save(pcm)
+            case CloseSocket():
+                self._put((effect,))
+            case OpenAgent(facts, hears, speaks):
+                self._session = self._model.open(facts, hears=hears, speaks=speaks, emit=self.emit)
+                self._outside.opened(self._session)
+            case CallOver():
+                self._session = None
+                self._outside.over(effect)
+            case Hear():
+                raise AssertionError("audio has a path of its own")
+            case command:
+                self._put(self._codec.send(command))
+
+    def _put(self, outputs: Sequence[Output]) -> None:
+        for output in outputs:
+            if type(output) is TextFrame:
+                self._link.send_text(output.data)
+            elif type(output) is BinaryFrame:
+                self._link.send_binary(output.data)
+            elif type(output) is CloseSocket:
+                self._link.close(output.code, output.reason)
+            else:
+                self._outside.request(output)  # type: ignore[arg-type]

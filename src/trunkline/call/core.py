@@ -1,0 +1,404 @@
+"""One phone call: takes what happens and ``now``, gives back what is to be done.
+
+It composes the state table, turn taking, both voices, the journal and the tape. It parses nothing, waits for nothing
+and carries nothing.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from math import inf
+from typing import Final
+
+from trunkline.ai.base import CallFacts
+from trunkline.ai.events import (
+    AgentEvent,
+    AgentFailed,
+    CallAnswered,
+    CallerSaid,
+    DigitsWanted,
+    HangUpWanted,
+    KeyPressed,
+    ReplyAudio,
+    ReplyEnded,
+    ReplyStarted,
+    ReplyText,
+    SpeechStarted,
+    SpeechStopped,
+    StageReached,
+    TransferWanted,
+)
+from trunkline.audio.format import AudioFormat
+from trunkline.audio.recorder import StereoRecorder
+from trunkline.call.effects import CallOver, Effect, Hear, Note, OpenAgent, Tell
+from trunkline.call.events import CallEvent, EndRequested, LinkLost, PeerFault
+from trunkline.call.hearing import CallerVoice
+from trunkline.call.journal import Journal
+from trunkline.call.ledger import AgentLedger, CallerLedger, Ledger
+from trunkline.call.playout import Playout
+from trunkline.call.session import CallSession
+from trunkline.call.settings import CallSettings
+from trunkline.call.speaking import AgentVoice
+from trunkline.call.state import CallState, Trigger, after
+from trunkline.call.tape import Tape
+from trunkline.call.turn import TurnTaking, Verdict
+from trunkline.wire.base import CloseSocket, WireSpec
+from trunkline.wire.events import (
+    AudioHeard,
+    AudioMissing,
+    DigitPressed,
+    HangUp,
+    MarkReached,
+    MessageIgnored,
+    SendDigits,
+    StreamStarted,
+    StreamStopped,
+    Transfer,
+    WireEvent,
+)
+
+# While the line is quiet, silence is filled in this often.
+QUIET_STEP_S: Final = 0.2
+
+
+class Call:
+    """The pure heart of a call. ``feed`` events as they happen, ``tick`` by ``wake_at``, carry out what they return.
+
+    ``hears`` and ``speaks`` are the formats the agent knows, preferred first.
+    """
+
+    def __init__(
+        self,
+        *,
+        spec: WireSpec,
+        agent: str,
+        hears: Sequence[AudioFormat],
+        speaks: Sequence[AudioFormat],
+        settings: CallSettings,
+        started_at: datetime,
+        now: float,
+    ) -> None:
+        self.session = CallSession(call_id="", platform=spec.name, agent=agent, started_at=started_at)
+        self.wake_at = now + settings.start_timeout_s
+        self._spec = spec
+        self._hears = tuple(hears)
+        self._speaks = tuple(speaks)
+        self._settings = settings
+        self._opened_at = now
+        self._turn = TurnTaking(settings.barge_in)
+        self._journal = Journal(self.session, settings.budgets)
+        self._caller: CallerVoice | None = None
+        self._agent: AgentVoice | None = None
+        self._tape: Tape | None = None
+        self._farewell: HangUp | Transfer | None = None
+        self._gone_by = inf  # when ENDING is given up
+        self._step(Trigger.ANSWERED)
+
+    @property
+    def state(self) -> CallState:
+        """Where the call stands."""
+        return self.session.state
+
+    @property
+    def ledger(self) -> Ledger:
+        """Where every sample is at this moment."""
+        return Ledger(
+            self._agent.playout.ledger if self._agent else AgentLedger(),
+            self._caller.ledger if self._caller else CallerLedger(),
+        )
+
+    def feed(self, event: WireEvent | AgentEvent | CallEvent, now: float) -> Sequence[Effect]:
+        """Something happened. Raises nothing; once the call is over it returns nothing."""
+        if type(event) is AudioHeard:
+            return self._caller_audio(event.audio, now)
+        if type(event) is ReplyAudio:
+            return self._agent_audio(event.audio, event.generation, now)
+        out: list[Effect] = []
+        if self.state.is_active:
+            self._take(event, now, out)
+            self._follow(now, out)
+        return out
+
+    def tick(self, now: float) -> Sequence[Effect]:
+        """``wake_at`` has come."""
+        out: list[Effect] = []
+        if not self.state.is_active:
+            return out
+        self._take_turn(self._turn.tick(now), now, out)
+        if self._agent is not None:
+            out.extend(self._agent.playout.pop(now))
+            self._agent.playout.settle(now)
+        self._watch(now, out)
+        self._follow(now, out)
+        return out
+
+    # --- the path of every frame ----------------------------------------------------------------------------------
+
+    def _caller_audio(self, audio: bytes, now: float) -> Sequence[Effect]:
+        if self._caller is None or self._agent is None or not self.session.state.is_active:
+            return ()
+        out: list[Effect] = [Hear(self._caller.receive(audio, now))]
+        if self._tape is not None:
+            self._tape.caller(audio)
+            self._tape.save(now, out)
+        playout = self._agent.playout
+        sent = playout.pop(now)
+        if sent or playout.heard:
+            out.extend(sent)
+            self._follow(now, out)
+        return out
+
+    def _agent_audio(self, audio: bytes, generation: int, now: float) -> Sequence[Effect]:
+        if self._agent is None or not self.session.state.is_active:
+            return ()
+        self._agent.push(audio, generation)
+        playout = self._agent.playout
+        out: list[Effect] = [*playout.pop(now)]
+        if playout.first_sent or playout.heard:
+            self._follow(now, out)
+        elif playout.waiting and (due := playout.deadline(now)) is not None and due < self.wake_at:
+            self.wake_at = due
+        return out
+
+    # --- everything else ------------------------------------------------------------------------------------------
+
+    def _take(self, event: WireEvent | AgentEvent | CallEvent, now: float, out: list[Effect]) -> None:
+        match event:
+            case LinkLost(reason):
+                expected = self.state is CallState.ENDING
+                self._finish(Trigger.OVER if expected else Trigger.BROKE, self._reason(reason), now, out)
+            case PeerFault(reason, close_code):
+                out.append(Note("peer at fault", {"reason": reason, "close_code": close_code}, "warning"))
+                self._finish(Trigger.BROKE, reason, now, out, CloseSocket(close_code, _short(reason)))
+            case EndRequested(reason):
+                self._leave(HangUp(reason), now, out)
+            case AgentFailed(reason):
+                out.append(Note("agent failed", {"reason": reason}, "error"))
+                self._finish(Trigger.BROKE, f"agent failed: {reason}", now, out, CloseSocket(1011, "agent failed"))
+            case StreamStarted():
+                self._start(event, now, out)
+            case StreamStopped(reason):
+                self._finish(Trigger.OVER, self._reason(reason), now, out, CloseSocket())
+            case MessageIgnored(kind):
+                self._journal.ignored(kind, out)
+            case DigitsWanted(digits):
+                out.append(SendDigits(digits))
+            case AudioMissing() | MarkReached() | DigitPressed() | SpeechStarted() | SpeechStopped() | CallerSaid():
+                if self._caller is not None and self._agent is not None:
+                    self._caller_did(event, self._caller, self._agent.playout, now, out)
+            case ReplyStarted() | ReplyText() | ReplyEnded() | StageReached() | HangUpWanted() | TransferWanted():
+                if self._agent is not None:
+                    self._agent_did(event, self._agent, now, out)
+            case AudioHeard() | ReplyAudio():
+                raise AssertionError("audio has a path of its own")
+
+    def _start(self, event: StreamStarted, now: float, out: list[Effect]) -> None:
+        session, spec, settings = self.session, self._spec, self._settings
+        session.call_id, session.caller, session.callee = event.call_id, event.caller, event.callee
+        session.parameters = dict(event.parameters)
+        session.rate = event.hears.rate
+        hears = event.hears if event.hears in self._hears else self._hears[0]
+        speaks = event.speaks if event.speaks in self._speaks else self._speaks[0]
+        self._caller = CallerVoice(event.hears, hears, now)
+        playout = Playout(
+            event.speaks,
+            self._caller.timeline,
+            frame_ms=spec.frame_ms,
+            max_frames=spec.max_frames,
+            lead_ms=spec.lead_ms if settings.lead_ms is None else settings.lead_ms,
+            marks=spec.marks,
+            clears=spec.clears,
+            keep_sound=settings.record,
+            max_queue_s=settings.max_queue_s,
+        )
+        self._agent = AgentVoice(speaks, event.speaks, playout)
+        if settings.record:
+            self._tape = Tape(StereoRecorder(event.hears, event.speaks), playout, now)
+        self._step(Trigger.STREAM_STARTED)
+        facts = CallFacts(event.call_id, spec.name, event.caller, event.callee, event.parameters)
+        out.append(Note("call started", {"caller": event.caller, "callee": event.callee, "wire": str(event.hears)}))
+        out.append(OpenAgent(facts, hears, speaks))
+        out.append(Tell(CallAnswered()))
+
+    def _caller_did(
+        self,
+        event: AudioMissing | MarkReached | DigitPressed | SpeechStarted | SpeechStopped | CallerSaid,
+        caller: CallerVoice,
+        playout: Playout,
+        now: float,
+        out: list[Effect],
+    ) -> None:
+        match event:
+            case AudioMissing(samples, lost):
+                if lost:
+                    out.append(Note("caller audio missing", {"samples": samples}, "warning"))
+                self._hear_silence(caller.missing(samples, now), out)
+            case MarkReached(name):
+                playout.mark_reached(name, now)
+                out.extend(playout.pop(now))
+            case DigitPressed(digit):
+                self._journal.key_pressed(digit, out)
+                if playout.unheard(now) or self._turn.held:
+                    out.extend(playout.hold(now))
+                    self._take_turn(self._turn.key_pressed(), now, out)
+                out.append(Tell(KeyPressed(digit)))
+            case SpeechStarted(at_ms):
+                self._journal.speech_started(at_ms)
+                self._step(Trigger.CALLER_SPOKE)
+                self._take_turn(self._turn.speech_started(now, agent_sounds=playout.unheard(now)), now, out)
+            case SpeechStopped(at_ms):
+                self._journal.speech_stopped(at_ms, caller.timeline.when(at_ms, now))
+                self._step(Trigger.CALLER_FINISHED)
+                self._take_turn(self._turn.speech_stopped(now), now, out)
+            case CallerSaid(text, final):
+                self._take_turn(self._turn.words(text, final=final), now, out)
+                if final:
+                    self._journal.caller_said(text, 1000 * caller.timeline.at(now) / caller.timeline.rate, now, out)
+
+    def _agent_did(
+        self,
+        event: ReplyStarted | ReplyText | ReplyEnded | StageReached | HangUpWanted | TransferWanted,
+        agent: AgentVoice,
+        now: float,
+        out: list[Effect],
+    ) -> None:
+        match event:
+            case ReplyStarted(generation):
+                if agent.begin(generation):
+                    self._journal.reply_began(generation)
+            case ReplyText(text, generation):
+                agent.text(text, generation)
+            case ReplyEnded(generation):
+                agent.end(generation)
+                out.extend(agent.playout.pop(now))
+                agent.playout.settle(now)
+            case StageReached(stage, generation):
+                self._journal.stage(stage, generation, now)
+            case HangUpWanted(reason):
+                self._farewell = HangUp(reason)
+                agent.end_all()
+                out.extend(agent.playout.pop(now))
+            case TransferWanted(target):
+                self._farewell = Transfer(target)
+                agent.end_all()
+                out.extend(agent.playout.pop(now))
+
+    def _take_turn(self, verdict: Verdict | None, now: float, out: list[Effect]) -> None:
+        if verdict is None or self._agent is None:
+            return
+        playout = self._agent.playout
+        match verdict:
+            case Verdict.HOLD:
+                out.extend(playout.hold(now))
+                out.append(Note("agent on hold", level="debug"))
+            case Verdict.RESUME:
+                self.session.resumed += 1
+                out.extend(playout.resume(now))
+                out.append(Note("agent resumed", level="debug"))
+            case Verdict.COMMIT:
+                self.session.barge_ins += 1
+                self._farewell = None  # a caller who interrupts the goodbye still wants something
+                self._journal.interrupted(playout.clear(), out)
+                self._step(Trigger.INTERRUPTED)
+
+    def _hear_silence(self, silence: tuple[bytes, bytes], out: list[Effect]) -> None:
+        wire, agent = silence
+        if self._tape is not None:
+            self._tape.caller(wire)
+        if agent:
+            out.append(Hear(agent))
+
+    # --- the end --------------------------------------------------------------------------------------------------
+
+    def _leave(self, farewell: HangUp | Transfer, now: float, out: list[Effect]) -> None:
+        """Ask the platform to end the call, or to take it elsewhere."""
+        if self._step(Trigger.HANGING_UP):
+            self._farewell = farewell
+            self._gone_by = now + self._settings.hang_up_timeout_s
+            out.append(farewell)
+
+    def _reason(self, fallback: str) -> str:
+        """Why the call ended: what we wanted, if we wanted it."""
+        match self._farewell:
+            case HangUp(reason):
+                return reason
+            case Transfer():
+                return "transferred"
+        return fallback
+
+    def _finish(
+        self, trigger: Trigger, reason: str, now: float, out: list[Effect], close: CloseSocket | None = None
+    ) -> None:
+        session = self.session
+        if self._caller is not None and self._agent is not None:
+            playout = self._agent.playout
+            self._journal.interrupted(playout.finish(now), out)
+            session.under_runs = playout.under_runs
+            session.under_run_ms = 1000 * playout.under_run_s
+            session.samples = self._caller.timeline.samples
+            if self._tape is not None:
+                session.samples = max(session.samples, self._tape.finish(out))
+        session.ledger = self.ledger
+        session.end_reason = reason
+        self._step(trigger)
+        if close is not None:
+            out.append(close)
+        out.append(CallOver(session))
+
+    def _watch(self, now: float, out: list[Effect]) -> None:
+        """Things that should have happened by now."""
+        settings = self._settings
+        if self._caller is None:
+            if now >= self._opened_at + settings.start_timeout_s:
+                self._take(PeerFault(f"no stream was started within {settings.start_timeout_s:g} s", 1008), now, out)
+        elif now >= self._gone_by:
+            self._finish(Trigger.OVER, self._reason("hung up"), now, out, CloseSocket())
+        elif now >= self._caller.heard_at + settings.silence_timeout_s:
+            self._take(PeerFault(f"no audio for {settings.silence_timeout_s:g} s", 1008), now, out)
+        elif now >= self._caller.heard_at + settings.quiet_after_s:
+            self._hear_silence(self._caller.quiet(now), out)
+
+    # --- after each event -----------------------------------------------------------------------------------------
+
+    def _follow(self, now: float, out: list[Effect]) -> None:
+        """What follows from what just happened, and when to look again."""
+        if self._agent is not None and self.state.is_active:
+            playout = self._agent.playout
+            for generation in playout.first_sent:
+                self._journal.first_audio(generation, now)
+                self._step(Trigger.AGENT_SPOKE)
+            playout.first_sent.clear()
+            for reply in playout.heard:
+                self._journal.heard(reply, out)
+            if playout.heard and not playout.unheard(now):
+                self._step(Trigger.AGENT_FINISHED)
+            playout.heard.clear()
+            if self._farewell is not None and not playout.unheard(now):
+                self._leave(self._farewell, now, out)
+        self._plan(now)
+
+    def _plan(self, now: float) -> None:
+        if not self.state.is_active:
+            self.wake_at = inf
+            return
+        if self._caller is None:
+            self.wake_at = self._opened_at + self._settings.start_timeout_s
+            return
+        quiet_from = self._caller.heard_at + self._settings.quiet_after_s
+        wake = [self._gone_by, quiet_from if now < quiet_from else now + QUIET_STEP_S]
+        if self._turn.deadline is not None:
+            wake.append(self._turn.deadline)
+        if self._agent is not None and (due := self._agent.playout.deadline(now)) is not None:
+            wake.append(due)
+        self.wake_at = min(wake)
+
+    def _step(self, trigger: Trigger) -> bool:
+        new = after(self.session.state, trigger)
+        if new is None:
+            return False
+        self.session.state = new
+        return True
+
+
+def _short(reason: str) -> str:
+    # A close frame's reason is at most 123 bytes (RFC 6455 §5.5).
+    return reason.encode()[:123].decode(errors="ignore")

@@ -1,0 +1,25 @@
+"""What happens to a call that neither the platform nor the agent says."""
+
+import msgspec
+
+
+class LinkLost(msgspec.Struct, frozen=True, gc=False):
+    """The media socket is gone without a word."""
+
+    reason: str
+
+
+class PeerFault(msgspec.Struct, frozen=True, gc=False):
+    """The platform broke its protocol, or was refused. ``reason`` is for the log and names no private data."""
+
+    reason: str
+    close_code: int
+
+
+class EndRequested(msgspec.Struct, frozen=True, gc=False):
+    """The operator wants the call to end now."""
+
+    reason: str
+
+
+CallEvent = LinkLost | PeerFault | EndRequested

@@ -1,0 +1,97 @@
+"""What is written down about a call while it goes on: who said what and when, how long each turn took."""
+
+from typing import Final
+
+from trunkline.ai.events import ReplyHeard, ReplyInterrupted, Stage
+from trunkline.call.effects import Effect, Note, Tell
+from trunkline.call.latency import Budgets, LatencyBook, verdicts
+from trunkline.call.playout import Heard, Interruption
+from trunkline.call.session import CallSession, Speech, Turn, Utterance
+
+# Kinds of unknown messages counted by name; beyond this many they are counted together.
+MAX_IGNORED_KINDS: Final = 32
+
+
+class Journal:
+    """Writes into the call's ``session``; what deserves a log line, or must be told to the agent, goes to ``out``."""
+
+    __slots__ = ("_budgets", "_latency", "_session", "_speech_from_ms")
+
+    def __init__(self, session: CallSession, budgets: Budgets) -> None:
+        self._session = session
+        self._budgets = budgets
+        self._latency = LatencyBook()
+        self._speech_from_ms: float | None = None
+
+    def ignored(self, kind: str, out: list[Effect]) -> None:
+        """A message of a kind we don't know."""
+        counts = self._session.ignored
+        key = kind if kind in counts or len(counts) < MAX_IGNORED_KINDS else "others"
+        counts[key] = counts.get(key, 0) + 1
+        if counts[key] == 1:
+            out.append(Note("message ignored", {"kind": kind}, "debug"))
+
+    def key_pressed(self, digit: str, out: list[Effect]) -> None:
+        """The caller pressed a key."""
+        self._session.digits += digit
+        out.append(Note("key pressed", {"digit": digit}))
+
+    def speech_started(self, at_ms: float) -> None:
+        """The caller began to speak at this position of the call."""
+        self._speech_from_ms = at_ms
+
+    def speech_stopped(self, at_ms: float, when: float) -> None:
+        """The caller fell silent at this position, which was at ``when`` on the clock."""
+        if self._speech_from_ms is not None:
+            self._session.speech.append(Speech(self._speech_from_ms, at_ms))
+            self._speech_from_ms = None
+        self._latency.speech_ended(when)
+
+    def caller_said(self, text: str, now_ms: float, now: float, out: list[Effect]) -> None:
+        """The caller's words are final; empty when nothing was understood."""
+        self._latency.transcript_final(now)
+        if text:
+            at_ms = self._session.speech[-1].started_ms if self._session.speech else now_ms
+            self._session.transcript.append(Utterance("caller", text, at_ms))
+            out.append(Note("caller said", {"text": text}))
+
+    def reply_began(self, generation: int) -> None:
+        """The reply takes over what was stamped so far."""
+        self._latency.of(generation)
+
+    def stage(self, stage: Stage, generation: int, now: float) -> None:
+        """The agent reports a moment in the making of a reply."""
+        self._latency.of(generation).stamp(stage.replace(" ", "_"), now)
+
+    def first_audio(self, generation: int, now: float) -> None:
+        """The reply's first audio went to the caller."""
+        self._latency.of(generation).stamp("first_audio", now)
+
+    def heard(self, reply: Heard, out: list[Effect]) -> None:
+        """A reply was heard to its end."""
+        self._close_turn(reply.generation, out)
+        if reply.text:
+            self._session.transcript.append(Utterance("agent", reply.text, reply.at_ms or 0.0))
+            out.append(Note("agent said", {"text": reply.text}))
+        out.append(Tell(ReplyHeard(reply.generation, reply.text)))
+
+    def interrupted(self, replies: list[Interruption], out: list[Effect]) -> None:
+        """Replies that will not be heard any further."""
+        for reply in replies:
+            self._close_turn(reply.generation, out)
+            if reply.at_ms is not None:
+                said = Utterance("agent", reply.heard_text, reply.at_ms, interrupted=True)
+                self._session.transcript.append(said)
+                fields = {"heard_ms": round(reply.heard_ms), "text": reply.heard_text}
+                out.append(Note("agent interrupted", fields))
+            out.append(Tell(ReplyInterrupted(reply.generation, reply.heard_ms, reply.heard_text)))
+
+    def _close_turn(self, generation: int, out: list[Effect]) -> None:
+        latency = self._latency.close(generation)
+        if latency is None:
+            return
+        judged = verdicts(latency, self._budgets)
+        self._session.turns.append(Turn(generation, latency, judged))
+        stages = {f"{name}_ms": round(ms) for name, ms in latency.stages().items()}
+        verdict = "SLOW" if "SLOW" in judged.values() else "OK"
+        out.append(Note("turn", {"generation": generation, **stages, "budget": verdict}))

@@ -1,0 +1,76 @@
+"""The record of a call: everything worth keeping, nothing that lives."""
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from trunkline.call.latency import TurnLatency
+from trunkline.call.ledger import Ledger
+from trunkline.call.state import CallState
+
+
+class Utterance(msgspec.Struct, frozen=True):
+    """One thing somebody said. ``text`` is private; for the agent it is what was *heard*."""
+
+    speaker: Literal["caller", "agent"]
+    text: str
+    at_ms: float  # position in the call
+    interrupted: bool = False
+
+
+class Speech(msgspec.Struct, frozen=True):
+    """A stretch in which the caller was speaking, as positions in the call."""
+
+    started_ms: float
+    stopped_ms: float
+
+
+class Turn(msgspec.Struct, frozen=True):
+    """One exchange and what it took."""
+
+    generation: int
+    latency: TurnLatency
+    verdicts: dict[str, str] = {}
+
+
+class CallSession(msgspec.Struct):
+    """One call, live or over. Serialises to JSON with ``to_json`` and back with ``from_json``."""
+
+    call_id: str
+    platform: str
+    agent: str
+    started_at: datetime  # aware, UTC
+    state: CallState = CallState.RINGING
+    caller: str = ""  # private
+    callee: str = ""  # private
+    parameters: dict[str, str] = {}
+    ended_at: datetime | None = None
+    end_reason: str = ""
+    rate: int = 0  # Hz of all sample counts below
+    samples: int = 0  # length of the call
+    transcript: list[Utterance] = []
+    speech: list[Speech] = []
+    turns: list[Turn] = []
+    digits: str = ""  # private
+    ledger: Ledger = Ledger()
+    under_runs: int = 0
+    under_run_ms: float = 0
+    barge_ins: int = 0
+    resumed: int = 0  # times the agent went on after a back-channel
+    ignored: dict[str, int] = {}  # messages of kinds we don't know
+    recording: str = ""
+
+    @property
+    def duration_s(self) -> float:
+        """How long the stream lasted, by its own samples."""
+        return self.samples / self.rate if self.rate else 0.0
+
+    def to_json(self) -> bytes:
+        """The record as JSON."""
+        return msgspec.json.encode(self)
+
+    @classmethod
+    def from_json(cls, data: bytes) -> "CallSession":
+        """The record back. Raises ``msgspec.ValidationError`` naming the field that doesn't fit."""
+        return msgspec.json.decode(data, type=cls)

@@ -1,0 +1,44 @@
+"""What an operator may tune about a call. One frozen object, passed in."""
+
+import msgspec
+
+from trunkline.call.latency import Budgets
+
+# Sounds a listener makes to say "go on". They don't take the turn.
+BACKCHANNELS = frozenset(
+    {
+        "ah", "aha", "ah ha", "hm", "hmm", "mhm", "mm", "mm hm", "mm hmm", "mmm", "oh", "ok", "okay", "right",
+        "sure", "uh", "uh huh", "uh-huh", "um", "yeah", "yep", "yes", "i see", "got it",
+    }
+)  # fmt: skip
+
+
+class BargeIn(msgspec.Struct, frozen=True):
+    """When a caller who speaks over the agent takes the turn."""
+
+    enabled: bool = True
+    commit_after_ms: float = 700
+    """Speech this long is an interruption even if no word of it is known."""
+    words_wait_ms: float = 600
+    """How long after the speech its words may still come before the agent goes on where it stopped."""
+    backchannels: frozenset[str] = BACKCHANNELS
+
+
+class CallSettings(msgspec.Struct, frozen=True):
+    """Limits and manners of one call."""
+
+    barge_in: BargeIn = BargeIn()
+    budgets: Budgets = Budgets()
+    lead_ms: float | None = None
+    """How far ahead of the playback to send; None takes the platform's own figure."""
+    record: bool = False
+    start_timeout_s: float = 5
+    """The platform must start its stream this soon after opening the socket."""
+    silence_timeout_s: float = 30
+    """No audio frame at all for this long ends the call: a live line sends silence as frames."""
+    quiet_after_s: float = 1
+    """No audio frame for this long, and the agent is given silence, so that it can tell the caller has stopped."""
+    hang_up_timeout_s: float = 5
+    """How long a platform may take to end the stream after we asked for it."""
+    max_queue_s: float = 600
+    """Agent audio waiting to be sent. A reply longer than this loses its end, which is counted as cleared."""

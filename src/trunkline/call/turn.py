@@ -1,0 +1,101 @@
+"""Who has the turn, when the caller speaks while the agent still sounds.
+
+Two steps. At the first sign of speech the agent is put on *hold*: it stops, and what was not heard is kept. Then either
+the speech proves to be an interruption and the hold is *committed*: the rest of the reply is gone; or it was a
+back-channel ("mm-hm") or a cough, and the agent is *resumed* at the very sample where it stopped.
+
+    QUIET ──speech starts, agent sounds──▶ HELD ──real words, or long enough──▶ commit ─▶ QUIET
+                                             └──short, and no real words──────▶ resume ─▶ QUIET
+"""
+
+import re
+from enum import StrEnum
+
+from trunkline.call.settings import BargeIn
+
+
+class Verdict(StrEnum):
+    """What to do with the agent's voice now."""
+
+    HOLD = "hold"
+    COMMIT = "commit"
+    RESUME = "resume"
+
+
+class TurnTaking:
+    """The barge-in policy of one call. Each method returns what is to be done now, or None."""
+
+    __slots__ = ("_long_at", "_only_backchannel", "_rules", "_speaking", "_words_by", "held")
+
+    def __init__(self, rules: BargeIn) -> None:
+        self._rules = rules
+        self.held = False
+        self._speaking = False
+        self._only_backchannel = False
+        self._long_at: float | None = None
+        self._words_by: float | None = None
+
+    @property
+    def deadline(self) -> float | None:
+        """When to call ``tick`` next."""
+        return self._long_at if self._long_at is not None else self._words_by
+
+    def speech_started(self, now: float, *, agent_sounds: bool) -> Verdict | None:
+        """The caller began to speak. ``agent_sounds``: there is agent audio the caller has not heard."""
+        self._speaking = True
+        if self.held:  # spoke again before the first words were known
+            self._words_by = None
+            self._long_at = now + self._rules.commit_after_ms / 1000
+            return None
+        if not agent_sounds or not self._rules.enabled:
+            return None
+        self.held = True
+        self._only_backchannel = False
+        self._long_at = now + self._rules.commit_after_ms / 1000
+        return Verdict.HOLD
+
+    def speech_stopped(self, now: float) -> Verdict | None:
+        """The caller fell silent; words may still come."""
+        self._speaking = False
+        if not self.held:
+            return None
+        self._long_at = None
+        if self._only_backchannel:
+            return self._release(Verdict.RESUME)
+        self._words_by = now + self._rules.words_wait_ms / 1000
+        return None
+
+    def words(self, text: str, *, final: bool) -> Verdict | None:
+        """Words of the caller, partial or final. Empty final text means nothing was understood."""
+        if not self.held:
+            return None
+        said = _plain(text)
+        if said and said not in self._rules.backchannels:
+            return self._release(Verdict.COMMIT)
+        self._only_backchannel = bool(said)
+        if self._only_backchannel:
+            self._long_at = None  # "mm-hm" may be long
+        if final and not self._speaking:
+            return self._release(Verdict.RESUME)
+        return None
+
+    def key_pressed(self) -> Verdict | None:
+        """A key is never a back-channel."""
+        return self._release(Verdict.COMMIT)
+
+    def tick(self, now: float) -> Verdict | None:
+        """``deadline`` has come."""
+        if self._long_at is not None and now >= self._long_at:
+            return self._release(Verdict.COMMIT)
+        if self._words_by is not None and now >= self._words_by:
+            return self._release(Verdict.RESUME)
+        return None
+
+    def _release(self, verdict: Verdict) -> Verdict:
+        self.held = False
+        self._long_at = self._words_by = None
+        return verdict
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"[^\w\s-]", "", text).strip().lower().replace("_", "")
