@@ -112,14 +112,21 @@ class CallRunner:
                 session = await self._over
                 if self._agent_task is not None:
                     self._agent_task.cancel()
-                if self._sink_open and self._sink is not None:
-                    await self._sink.close()
+                await self._close_recording()
         finally:
             if self._timer is not None:
                 self._timer.cancel()
             if not self._over.done():
                 self._over.cancel()
         return session
+
+    async def _close_recording(self) -> None:
+        if self._sink is None or not self._sink_open:
+            return
+        try:
+            await self._sink.close()
+        except OSError as error:
+            self._log("error", "recording failed", {"error": error.strerror or type(error).__name__})
 
     # --- what the bridge can't do ---------------------------------------------------------------------------------
 

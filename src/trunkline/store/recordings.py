@@ -1,0 +1,93 @@
+"""Recordings of calls as WAV files, streamed to disk by one thread of their own."""
+
+import asyncio
+import re
+import wave
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final
+
+from trunkline.call.session import CallSession
+
+# A call id comes from outside; only these characters of it get into a file's name, and only so many.
+_UNSAFE: Final = re.compile(r"[^A-Za-z0-9_-]+")
+_MAX_NAME: Final = 64
+
+
+class RecordingRoom:
+    """The folder recordings go to. One per process; ``sink`` gives each call its own file."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="recordings")
+
+    def sink(self) -> "WavSink":
+        """A sink for one call."""
+        return WavSink(self.folder, self._thread)
+
+    def close(self) -> None:
+        """Wait for what is still to be written."""
+        self._thread.shutdown()
+
+
+class WavSink:
+    """One call's recording: stereo PCM16 WAV, caller left, agent right.
+
+    The file's header is right after every write, so a process that dies leaves a playable file. A disk that fails
+    loses the recording, never the call: ``close`` then raises the ``OSError``.
+    """
+
+    def __init__(self, folder: Path, thread: ThreadPoolExecutor) -> None:
+        self._folder = folder
+        self._thread = thread
+        self._file: wave.Wave_write | None = None
+        self._error: OSError | None = None
+
+    def open(self, session: CallSession) -> None:
+        """Name the file and begin it; ``session.recording`` tells where."""
+        started = session.started_at.strftime("%Y%m%dT%H%M%S")
+        call = _UNSAFE.sub("", session.call_id)[:_MAX_NAME] or "call"
+        path = self._folder / f"{started}-{session.platform}-{call}.wav"
+        again = 1
+        while path.exists():
+            again += 1
+            path = path.with_stem(f"{started}-{session.platform}-{call}-{again}")
+        session.recording = str(path)
+        self._thread.submit(self._begin, path, session.rate)
+
+    def write(self, pcm: bytes) -> None:
+        """Append; returns at once."""
+        self._thread.submit(self._append, pcm)
+
+    async def close(self) -> None:
+        """Wait until all is written. Raises the ``OSError`` that stopped the writing, if one did."""
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._end)
+        if self._error is not None:
+            raise self._error
+
+    def _begin(self, path: Path, rate: int) -> None:
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)  # voices are private
+            self._file = wave.open(str(path), "wb")  # noqa: SIM115 - closed by _end
+            path.chmod(0o600)
+            self._file.setnchannels(2)
+            self._file.setsampwidth(2)
+            self._file.setframerate(rate)
+        except OSError as error:
+            self._error = error
+
+    def _append(self, pcm: bytes) -> None:
+        if self._file is None or self._error is not None:
+            return
+        try:
+            self._file.writeframes(pcm)
+        except OSError as error:
+            self._error = error
+
+    def _end(self) -> None:
+        if self._file is None:
+            return
+        try:
+            self._file.close()
+        except OSError as error:
+            self._error = error

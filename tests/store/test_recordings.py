@@ -1,0 +1,64 @@
+"""Recordings on disk."""
+
+import asyncio
+import wave
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from trunkline.call.session import CallSession
+from trunkline.store.recordings import RecordingRoom
+
+
+def session(call_id: str = "CA1") -> CallSession:
+    return CallSession(
+        call_id=call_id,
+        platform="twilio",
+        agent="echo",
+        started_at=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
+        rate=8000,
+    )
+
+
+async def record(room: RecordingRoom, call: CallSession, pieces: list[bytes]) -> None:
+    sink = room.sink()
+    sink.open(call)
+    for piece in pieces:
+        sink.write(piece)
+    await sink.close()
+
+
+def test_what_is_written_can_be_read_back(tmp_path: Path) -> None:
+    call, room = session(), RecordingRoom(tmp_path / "deep" / "folder")
+    pieces = [bytes([i, 0, 255 - i, 0]) * 100 for i in range(10)]
+    asyncio.run(record(room, call, pieces))
+    room.close()
+    with wave.open(call.recording) as file:
+        assert (file.getnchannels(), file.getsampwidth(), file.getframerate()) == (2, 2, 8000)
+        assert file.readframes(10_000) == b"".join(pieces)
+
+
+def test_only_the_owner_may_read_a_recording(tmp_path: Path) -> None:
+    call, room = session(), RecordingRoom(tmp_path / "rec")
+    asyncio.run(record(room, call, [bytes(4)]))
+    room.close()
+    assert Path(call.recording).stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("call_id", ["../../etc/passwd", "a/b\\c\0d", "", "x" * 500, "ünïcode"])
+def test_a_call_id_from_outside_cannot_choose_the_path(tmp_path: Path, call_id: str) -> None:
+    call, room = session(call_id), RecordingRoom(tmp_path)
+    asyncio.run(record(room, call, [bytes(4)]))
+    room.close()
+    assert Path(call.recording).parent == tmp_path
+    assert len(Path(call.recording).name) < 128
+
+
+def test_a_disk_that_fails_is_told_when_the_recording_is_closed(tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("not a folder")
+    room = RecordingRoom(blocked / "rec")
+    with pytest.raises(OSError, match="Not a directory"):
+        asyncio.run(record(room, session(), [bytes(4)]))
+    room.close()
