@@ -1,0 +1,114 @@
+"""Telling speech from everything else: what a detector is, and when its opinion amounts to a caller speaking.
+
+A detector gives a probability per frame. The :class:`Endpointer` turns those into the two facts a call wants: the
+caller began to speak, the caller fell silent; each with the place in the audio where it was so, which is earlier than
+the moment it became certain.
+
+    probability   .0 .0 .2 .9 .9 .9 .8 .3 .1 .0 .0 .0 .0 .0 .0
+                        ^     !           ^                 !
+                     start    sure       end               sure
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Final, Protocol, TypeVar
+
+import msgspec
+
+S = TypeVar("S")
+
+
+class Detector(Protocol[S]):
+    """Gives the probability of speech, frame by frame, for any number of streams at once.
+
+    ``S`` is what the detector keeps per stream. One that has no use for batches answers in a loop.
+    """
+
+    rate: int  # Hz
+    frame_samples: int
+
+    def stream(self) -> S:
+        """What to keep for a stream that begins now, or begins again after a hole in its audio."""
+        ...
+
+    def probabilities(self, streams: Sequence[S], frames: Sequence[bytes]) -> list[float]:
+        """0…1 for one PCM16 frame of each stream. A stream appears at most once in a batch."""
+        ...
+
+
+class Endpointing(msgspec.Struct, frozen=True):
+    """When speech begins and when it is over."""
+
+    start: float = 0.5  # a frame at least this probable is speech …
+    stop: float = 0.35  # … and one below this is not. Between them nothing changes.
+    start_ms: float = 64  # so much speech in a row is somebody speaking: a click is shorter
+    # So much silence in a row ends a turn. Silero trails the voice by 30 to 100 ms, so a turn's end is known 250 to 330
+    # ms after the last sound. Longer pauses than this inside a sentence are the call's business: it has the words.
+    stop_ms: float = 224
+    onset: float = 0.1  # frames just before the start that were this probable belong to it: soft first consonants
+    onset_ms: float = 160  # at most so many of them
+
+
+class SpeechEdge(msgspec.Struct, frozen=True, gc=False):
+    """The caller began to speak (``speaking``) or fell silent at ``at_ms`` of the stream's audio."""
+
+    speaking: bool
+    at_ms: float
+
+
+class Endpointer:
+    """Hysteresis over the probabilities of one stream. Push every frame's, in order, and pass on what comes out."""
+
+    def __init__(self, frame_samples: int, rate: int, rules: Endpointing | None = None) -> None:
+        self._rules: Final = rules or Endpointing()
+        self._frame_ms: Final = 1000 * frame_samples / rate
+        self._start_frames: Final = math.ceil(self._rules.start_ms / self._frame_ms)
+        self._stop_frames: Final = math.ceil(self._rules.stop_ms / self._frame_ms)
+        self._onset_frames: Final = int(self._rules.onset_ms / self._frame_ms)
+        self._frame = 0  # frames pushed so far
+        self._run = 0  # frames in a row that argue for a change
+        self._onset = 0  # frames in a row, before that run, that may belong to the start
+        self._voiced_until = 0  # the frame after the last one that was speech
+        self.speaking = False
+
+    def push(self, probability: float) -> SpeechEdge | None:
+        """The next frame's probability; returns an edge when this frame makes one certain."""
+        self._frame += 1
+        return self._voiced(probability) if self.speaking else self._silent(probability)
+
+    def skip(self, frames: int) -> SpeechEdge | None:
+        """``frames`` frames of the stream are not to be had. A hole as long as a turn's end ends the turn."""
+        self._frame += frames
+        return self.cut() if frames >= self._stop_frames else None
+
+    def cut(self) -> SpeechEdge | None:
+        """What comes next does not continue what was. Returns the end of speech if there was any going on."""
+        self._run = self._onset = 0
+        if not self.speaking:
+            return None
+        self.speaking = False
+        return SpeechEdge(False, self._voiced_until * self._frame_ms)
+
+    def _silent(self, probability: float) -> SpeechEdge | None:
+        if probability >= self._rules.start:
+            self._run += 1
+            if self._run < self._start_frames:
+                return None
+            first = self._frame - self._run - min(self._onset, self._onset_frames)
+            self.speaking = True
+            self._voiced_until = self._frame
+            self._run = self._onset = 0
+            return SpeechEdge(True, first * self._frame_ms)
+        # A run that broke off too early may still be the soft beginning of the next one.
+        self._onset = self._onset + self._run + 1 if probability >= self._rules.onset else 0
+        self._run = 0
+        return None
+
+    def _voiced(self, probability: float) -> SpeechEdge | None:
+        if probability >= self._rules.start:
+            self._voiced_until = self._frame
+        if probability >= self._rules.stop:
+            self._run = 0
+            return None
+        self._run += 1
+        return self.cut() if self._run >= self._stop_frames else None
