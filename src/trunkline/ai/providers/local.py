@@ -1,0 +1,42 @@
+"""A whole agent that needs no key and no network: Silero or WebRTC, a receptionist made of rules, espeak-ng.
+
+It has no recogniser of its own (none that is good enough comes without a large model): one may be plugged in, else the
+receptionist says so and offers its menu of keys.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from trunkline import registry
+from trunkline.ai.base import AgentModel, AgentSettings, Stt
+from trunkline.ai.cascade import Cascade
+from trunkline.ai.models import find_silero
+
+
+class _Provider:
+    def agent(self, settings: AgentSettings, *, stt: Stt | None = None) -> AgentModel:
+        """``stt``: a recogniser, for instance the scripted one of ``trunkline.testing``."""
+        detector = "silero" if find_silero(Path(settings.models) if settings.models else None) else "webrtc"
+        if stt is None:
+            settings = msgspec.structs.replace(settings, options={**settings.options, "recogniser": "no"})
+        receptionist = _part("receptionist").llm(settings)
+        return Cascade(
+            name="local",
+            vad=_part(detector).vad(settings),
+            stt=stt,
+            llm=receptionist,
+            tts=_part("espeak").tts(settings),
+            instructions=settings.instructions,
+            greeting=settings.greeting or receptionist.greeting,
+            transfer_to=settings.transfer_to,
+        )
+
+
+def _part(name: str) -> Any:
+    """Another provider, by its name: providers don't import each other."""
+    return registry.load("ai.providers", name)
+
+
+PROVIDER = _Provider()

@@ -1,0 +1,131 @@
+"""A receptionist made of rules, in the place of a language model: it streams words like one, and invents nothing.
+
+It takes what the caller wants from ``ai.intents``, answers from a table, offers a menu of keys, and calls the same
+two functions a model would (``hang_up``, ``transfer``).
+"""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Sequence
+from typing import Final
+
+from trunkline.ai.base import AgentSettings, Llm, Message, TextDelta, ToolCall, ToolSpec
+from trunkline.ai.intents import Intent, guess
+
+MENU: Final = "Press one for our opening hours, two for a booking, zero for a person, or pound to hear me again."
+
+_KEYS: Final[dict[str, Intent]] = {
+    "1": Intent.HOURS,
+    "2": Intent.BOOKING,
+    "0": Intent.PERSON,
+    "#": Intent.REPEAT,
+    "9": Intent.GOODBYE,
+}
+
+_ANSWERS: Final[dict[Intent, str]] = {
+    Intent.GREETING: "Hello! What can I do for you?",
+    Intent.BOOKING: "I can take a booking. Which day and time would suit you?",
+    Intent.SALES: "You would like our sales department.",
+    Intent.SUPPORT: "I am sorry something is not working. Our support team can help.",
+    Intent.COMPLAINT: "I am sorry to hear that. A person should look into it.",
+    Intent.PERSON: "You would like to speak with a person.",
+    Intent.GOODBYE: "Thank you for calling. Goodbye!",
+    Intent.NO: "All right. Is there anything else I can do for you?",
+    Intent.YES: "Good. What can I do for you?",
+    Intent.UNKNOWN: "I am sorry, I did not understand that. You can ask about our opening hours, or make a booking.",
+}
+
+# Those only a human being can serve.
+_FOR_A_PERSON: Final = frozenset({Intent.SALES, Intent.SUPPORT, Intent.COMPLAINT, Intent.PERSON})
+
+CONNECTING: Final = "I am connecting you now. One moment, please."
+NOBODY: Final = "Nobody can be reached from this line at the moment, but I can tell you our opening hours."
+BOOKED: Final = "Thank you. I have no calendar here, so please call again in our opening hours to have it confirmed."
+NOT_HEARD: Final = "I am sorry, I did not catch that. Could you say it again?"
+NO_RECOGNISER: Final = (
+    "I can hear that you are speaking, but there is no speech recogniser here, so I cannot understand words."
+)
+NO_SUCH_KEY: Final = "That key has no meaning here."
+HOURS: Final = "We are open from Monday to Friday, nine to five."
+
+
+class Receptionist:
+    """The rules as a part of a cascade. ``recogniser``: whether anything turns the caller's voice into words."""
+
+    name = "receptionist"
+    tools = True
+
+    def __init__(self, *, recogniser: bool, business: str = "", hours: str = "") -> None:
+        self._recogniser = recogniser
+        self._hours = hours or HOURS
+        whose = f" at {business}" if business else ""
+        self.greeting = f"Hello, this is the automatic receptionist{whose}. "
+        self.greeting += "How can I help you?" if recogniser else MENU
+
+    async def warm_up(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+    async def reply(
+        self, history: Sequence[Message], tools: Sequence[ToolSpec] = ()
+    ) -> AsyncIterator[TextDelta | ToolCall]:
+        text, call = self._answer(history, frozenset(tool.name for tool in tools))
+        for word in re.findall(r"\S+\s*", text):
+            yield TextDelta(word)
+            await asyncio.sleep(0)  # as a model would: words come one by one
+        if call is not None:
+            yield call
+
+    def _answer(self, history: Sequence[Message], can: frozenset[str]) -> tuple[str, ToolCall | None]:
+        """What to say to the caller's last line, and what to do then."""
+        asked = [line for line in history if line.role in ("caller", "key", "voice")]
+        if not asked:
+            return self.greeting, None
+        line = asked[-1]
+        if line.role == "voice":
+            if self._recogniser:
+                return NOT_HEARD, None
+            told = any(line.role == "voice" for line in asked[:-1])
+            return (MENU if told else f"{NO_RECOGNISER} {MENU}"), None
+        if line.role == "key" and line.text not in _KEYS:
+            return (MENU if line.text == "*" else f"{NO_SUCH_KEY} {MENU}"), None
+        intent = _intent(line)
+        if intent is Intent.REPEAT:
+            before = [line for line in asked if line.role == "voice" or _intent(line) is not Intent.REPEAT]
+            return self._answer(before, can)
+        topic = next((i for i in map(_intent, reversed(asked[:-1])) if i in _FOR_A_PERSON or i is Intent.BOOKING), None)
+        if intent is Intent.YES and topic in _FOR_A_PERSON:
+            intent = Intent.PERSON
+        if intent is Intent.UNKNOWN and topic is Intent.BOOKING:
+            return BOOKED, None
+        return self._say(intent, can)
+
+    def _say(self, intent: Intent, can: frozenset[str]) -> tuple[str, ToolCall | None]:
+        if intent is Intent.HOURS:
+            return f"{self._hours} Is there anything else?", None
+        text = _ANSWERS[intent]
+        if intent in _FOR_A_PERSON:
+            return (f"{text} {CONNECTING}", ToolCall("transfer")) if "transfer" in can else (f"{text} {NOBODY}", None)
+        if intent is Intent.GOODBYE and "hang_up" in can:
+            return text, ToolCall("hang_up")
+        return text, None
+
+
+def _intent(line: Message) -> Intent:
+    if line.role == "key":
+        return _KEYS.get(line.text, Intent.UNKNOWN)
+    return guess(line.text).intent
+
+
+class _Provider:
+    def llm(self, settings: AgentSettings) -> Llm:
+        """``options``: ``business`` and ``hours`` are spoken; ``recogniser`` is "no" where none is configured."""
+        options = settings.options
+        return Receptionist(
+            recogniser=options.get("recogniser") != "no",
+            business=options.get("business", ""),
+            hours=options.get("hours", ""),
+        )
+
+
+PROVIDER = _Provider()
