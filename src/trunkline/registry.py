@@ -9,7 +9,7 @@ from trunkline.errors import ConfigError
 
 _ROOMS = {"wire": "PLATFORM", "ai.providers": "PROVIDER"}
 # Files in a room that are about the room, not a variant of it.
-_NOT_VARIANTS = {"base", "events"}
+_NOT_VARIANTS = {"base", "events", "tickets"}
 
 
 @cache
