@@ -11,14 +11,14 @@ from math import inf
 from typing import Protocol
 
 from trunkline.ai.base import AgentModel, AgentSession
-from trunkline.ai.events import AgentEvent
+from trunkline.ai.events import AgentEvent, ReplyAudio
 from trunkline.call.core import Call
 from trunkline.call.effects import CallOver, Effect, Hear, Note, OpenAgent, Save, Tell
 from trunkline.call.events import CallEvent, EndRequested, LinkLost, PeerFault
 from trunkline.call.settings import CallSettings
 from trunkline.errors import Refused, RemoteError
 from trunkline.wire.base import BinaryFrame, CloseSocket, GatewayCodec, HttpCall, Output, TextFrame, WireSpec
-from trunkline.wire.events import PlayAudio, WireEvent
+from trunkline.wire.events import AudioHeard, PlayAudio, WireEvent
 
 # A peer that lets this much pile up unread is not listening any more: ten seconds of base64 G.711, and more than any
 # network hiccup that a call survives.
@@ -129,7 +129,13 @@ class Bridge:
             replies, codec.replies = codec.replies, []
             self._put(replies)
         for event in events:
-            self._feed(event, now)
+            if type(event) is AudioHeard and not self._busy:
+                # The short way of nearly every message: nothing but the agent's ear comes of it.
+                heard = self.call.hear(event.audio, now)
+                if heard and self._session is not None:
+                    self._session.hear(heard, now)
+            else:
+                self._feed(event, now)
 
     def lost(self, reason: str, now: float) -> None:
         """The media socket is gone."""
@@ -145,7 +151,14 @@ class Bridge:
 
     def emit(self, event: AgentEvent) -> None:
         """The agent's way in."""
-        self._feed(event, self._clock())
+        if type(event) is ReplyAudio and not self._busy:
+            now = self._clock()
+            if effects := self.call.speak(event.audio, event.generation, now):
+                self._carry_out(effects, now)
+            elif self.call.wake_at < self._wake_asked:
+                self._ask_to_wake()
+        else:
+            self._feed(event, self._clock())
 
     def tick(self, now: float) -> None:
         """``wake_at`` has come."""
@@ -186,7 +199,11 @@ class Bridge:
             if self._session is not None:
                 self._session.hear(effect.audio, now)  # type: ignore[union-attr]
         elif kind is PlayAudio:
-            self._put(self._codec.send(effect))  # type: ignore[arg-type]
+            for output in self._codec.send(effect):  # type: ignore[arg-type]
+                if type(output) is TextFrame:
+                    self._link.send_text(output.data)
+                else:
+                    self._put((output,))
         else:
             self._do_rarely(effect, now)
 

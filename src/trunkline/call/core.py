@@ -84,6 +84,7 @@ class Call:
         self._speaks = tuple(speaks)
         self._settings = settings
         self._opened_at = now
+        self._active = True  # as the state says, kept at hand for every frame
         self._turn = TurnTaking(settings.barge_in)
         self._journal = Journal(self.session, settings.budgets)
         self._caller: CallerVoice | None = None
@@ -109,11 +110,11 @@ class Call:
     def feed(self, event: WireEvent | AgentEvent | CallEvent, now: float) -> Sequence[Effect]:
         """Something happened. Raises nothing; once the call is over it returns nothing."""
         if type(event) is AudioHeard:
-            return self._caller_audio(event.audio, now)
+            return (Hear(self.hear(event.audio, now)),) if self._active else ()
         if type(event) is ReplyAudio:
-            return self._agent_audio(event.audio, event.generation, now)
+            return self.speak(event.audio, event.generation, now)
         out: list[Effect] = []
-        if self.state.is_active:
+        if self._active:
             self._take(event, now, out)
             self._follow(now, out)
         return out
@@ -121,43 +122,44 @@ class Call:
     def tick(self, now: float) -> Sequence[Effect]:
         """``wake_at`` has come."""
         out: list[Effect] = []
-        if not self.state.is_active:
+        if not self._active:
             return out
         self._take_turn(self._turn.tick(now), now, out)
         if self._agent is not None:
             out.extend(self._agent.playout.pop(now))
             self._agent.playout.settle(now)
+        if self._tape is not None:
+            self._tape.save(now, out)
         self._watch(now, out)
         self._follow(now, out)
         return out
 
     # --- the path of every frame ----------------------------------------------------------------------------------
 
-    def _caller_audio(self, audio: bytes, now: float) -> Sequence[Effect]:
-        if self._caller is None or self._agent is None or not self.session.state.is_active:
-            return ()
-        out: list[Effect] = [Hear(self._caller.receive(audio, now))]
+    def hear(self, audio: bytes, now: float) -> bytes:
+        """The caller's audio: what the agent is to hear of it. The short way of feeding ``AudioHeard``."""
+        caller = self._caller
+        if caller is None or not self._active:
+            return b""
         if self._tape is not None:
             self._tape.caller(audio)
-            self._tape.save(now, out)
-        playout = self._agent.playout
-        sent = playout.pop(now)
-        if sent or playout.heard:
-            out.extend(sent)
-            self._follow(now, out)
-        return out
+        return caller.receive(audio, now)
 
-    def _agent_audio(self, audio: bytes, generation: int, now: float) -> Sequence[Effect]:
-        if self._agent is None or not self.session.state.is_active:
+    def speak(self, audio: bytes, generation: int, now: float) -> Sequence[Effect]:
+        """The agent's audio: what to send of it now. The short way of feeding ``ReplyAudio``."""
+        agent = self._agent
+        if agent is None or not self._active:
             return ()
-        self._agent.push(audio, generation)
-        playout = self._agent.playout
-        out: list[Effect] = [*playout.pop(now)]
+        playout = agent.playout
+        agent.push(audio, generation)
+        sent = playout.pop(now)
         if playout.first_sent or playout.heard:
+            out: list[Effect] = [*sent]
             self._follow(now, out)
-        elif playout.waiting and (due := playout.deadline(now)) is not None and due < self.wake_at:
-            self.wake_at = due
-        return out
+            return out
+        if playout.due < self.wake_at:
+            self.wake_at = playout.due
+        return sent
 
     # --- everything else ------------------------------------------------------------------------------------------
 
@@ -361,7 +363,7 @@ class Call:
 
     def _follow(self, now: float, out: list[Effect]) -> None:
         """What follows from what just happened, and when to look again."""
-        if self._agent is not None and self.state.is_active:
+        if self._agent is not None and self._active:
             playout = self._agent.playout
             for generation in playout.first_sent:
                 self._journal.first_audio(generation, now)
@@ -377,7 +379,7 @@ class Call:
         self._plan(now)
 
     def _plan(self, now: float) -> None:
-        if not self.state.is_active:
+        if not self._active:
             self.wake_at = inf
             return
         if self._caller is None:
@@ -396,6 +398,7 @@ class Call:
         if new is None:
             return False
         self.session.state = new
+        self._active = new.is_active
         return True
 
 

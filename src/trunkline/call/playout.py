@@ -10,6 +10,7 @@ played, or is sent again after a hold. Two clocks read the platform's buffer:
 
 from collections import deque
 from collections.abc import Sequence
+from math import inf
 from typing import Final
 
 import msgspec
@@ -29,6 +30,12 @@ MARK_GRACE_S: Final = 2.0
 UNDER_RUN_S: Final = 0.020
 # Names of marks that a clear flushed, kept to recognise their echoes. A platform that never echoes must not grow this.
 MAX_CLEARED_MARKS: Final = 1024
+# A buffer that is empty is not started on less than this while more is on its way: a source that makes its audio in
+# real time would otherwise run dry at its first late frame. A source that is faster never waits for it.
+PREROLL_MS: Final = 60
+# While the platform has more than SLACK_MS left, frames of such a source go out in pairs: half the messages.
+PAIR_MS: Final = 40
+SLACK_MS: Final = 20
 # Settle what was heard after this many messages at the latest; a record of it is wanted sooner only at events.
 SETTLE_EVERY: Final = 16
 
@@ -93,6 +100,9 @@ class Playout:
         self._lead = max(self._frame, fmt.bytes_for(lead_ms))
         # Refill in gulps of up to half the lead: fewer messages, and never closer to empty than half of it.
         self._low = self._lead - min(self._message, self._lead // 2 // self._frame * self._frame)
+        self._preroll = min(self._lead, fmt.bytes_for(PREROLL_MS))
+        self._pair = min(self._message, fmt.bytes_for(PAIR_MS))
+        self._slack = fmt.bytes_for(SLACK_MS)
         self._wants_marks = marks
         self._clears = clears
         self._mark_every = fmt.bytes_for(MARK_EVERY_MS)
@@ -107,13 +117,15 @@ class Playout:
         self._sent = 0  # position of the next byte to be sent
         self._settled = 0  # everything before it was played
         self._replies = ReplyBook()
-        self._closing = 0  # replies in the queue whose end is known and not sent
+        self._sending: Reply | None = None  # the first reply whose end was not sent
+        self._closing = 0  # replies whose end is known and was not sent
         self._generated_bytes = self._played_bytes = self._cleared_bytes = 0
         self._late_bytes = self._padding_bytes = 0
 
         self._pace_position = 0  # the pacing clock: this position sounded …
         self._pace_at = 0.0  # … at this time
         self._gap_is_meant = True  # the buffer is empty on purpose: no under-run
+        self._start_by: float | None = None  # how long an empty buffer waits for the pre-roll
         self._ear_position = 0
         self._ear_at = 0.0
         self._runs: deque[tuple[int, int]] = deque()  # (position, timeline samples) where an empty buffer was refilled
@@ -125,6 +137,7 @@ class Playout:
         self._cleared_marks: dict[str, None] = {}
 
         self.held = False
+        self.due = inf  # when ``pop`` has more to send, as the last ``pop`` saw it
         self.under_runs = 0
         self.under_run_s = 0.0
         self.heard: list[Heard] = []  # replies heard to their end
@@ -142,7 +155,9 @@ class Playout:
             return False
         if newest is not None and newest.end is None:
             self._closing += 1
-        self._replies.begin(generation, self._end)
+        reply = self._replies.begin(generation, self._end)
+        if self._sending is None:
+            self._sending = reply
         return True
 
     def push(self, audio: bytes, generation: int) -> None:
@@ -179,33 +194,39 @@ class Playout:
         if self.held or (self._queued < self._frame and not self._closing):
             return _NOTHING
         out: list[WireCommand] = []
+        self.due = inf
         sounded = self._pace_position + (now - self._pace_at) * self._second
-        for reply in self._replies.open:
-            if reply.closed:
-                continue
-            while True:
-                ready = (self._end if reply.end is None else reply.end) - self._sent
-                ahead = self._sent - sounded
-                if ahead > self._low and ready > 0:
-                    return out
-                if reply.end is None:
-                    ready -= ready % self._frame
-                if ready <= 0:
+        while (reply := self._sending) is not None:
+            ahead = self._sent - sounded
+            if reply.end is None:
+                ready = self._end - self._sent
+                if ready < self._frame or (ready < self._pair and ahead > self._slack):
+                    break
+                if ready < self._preroll and ahead <= 0 and now < (start_by := self._wait(now)):
+                    self.due = start_by
+                    break
+            else:
+                ready = reply.end - self._sent
+            if ready:
+                if ahead > self._low:
+                    self.due = now + (ahead - self._low) / self._second
                     break
                 if ahead <= 0:
                     self._begin_run(reply, -ahead / self._second, now)
                     sounded = self._sent
                     ahead = 0
-                size = min(ready, self._message, max(self._frame, int(self._lead - ahead)))
-                if size != ready:
-                    size -= size % self._frame
-                self._send(reply, size, out, now)
-            if reply.end is None:
-                break
-            self._close(reply, out, now)
+                self._send(reply, ready, self._lead - ahead, out, now)
+            else:
+                self._close(reply, out, now)
         if len(self._flight) >= SETTLE_EVERY:
             self.settle(now)
         return out
+
+    def _wait(self, now: float) -> float:
+        """Until when an empty buffer waits for its pre-roll."""
+        if self._start_by is None:
+            self._start_by = now + PREROLL_MS / 1000
+        return self._start_by
 
     def _begin_run(self, reply: Reply, dry_s: float, now: float) -> None:
         """The platform's buffer is empty and is about to be filled again."""
@@ -213,21 +234,26 @@ class Playout:
             self.under_runs += 1
             self.under_run_s += dry_s
         self._gap_is_meant = False
+        self._start_by = None
         self._pace_position = self._ear_position = self._sent
         self._pace_at = self._ear_at = now
         if self._keep_sound:
             self._runs.append((self._sent, self._timeline.at(now)))
 
-    def _send(self, reply: Reply, size: int, out: list[WireCommand], now: float) -> None:
-        audio = self._take(size)
-        if size % self._frame:  # the reply's last frame is short: fill it with silence
-            padding = self._frame - size % self._frame
-            audio += self._format.silence(padding // self._format.sample_bytes)
-            self._replies.make_room(self._sent + size, padding)
-            self._end += padding
-            self._generated_bytes += padding
-            self._padding_bytes += padding
-            size += padding
+    def _send(self, reply: Reply, ready: int, room: float, out: list[WireCommand], now: float) -> None:
+        """Send one message: of ``ready`` bytes as many whole frames as there is ``room`` for, at least one."""
+        size = min(ready, self._message)
+        if size > room:
+            size = max(self._frame, int(room))
+        odd = size % self._frame
+        if not odd:
+            audio = self._take(size)
+        elif size > self._frame:
+            size -= odd
+            audio = self._take(size)
+        else:  # the reply's last frame is short
+            audio = self._take_padded(size)
+            size = self._frame
         if reply.sounded_at is None:
             reply.sounded_at = self._timeline.at(now)
             self.first_sent.append(reply.generation)
@@ -237,9 +263,21 @@ class Playout:
         if self._wants_marks and self._sent - self._marked >= self._mark_every:
             out.append(self._mark())
 
+    def _take_padded(self, size: int) -> bytes:
+        """The last ``size`` bytes of a reply, filled with silence to a whole frame."""
+        audio = self._take(size)
+        padding = self._frame - size
+        self._replies.make_room(self._sent + size, padding)
+        self._end += padding
+        self._generated_bytes += padding
+        self._padding_bytes += padding
+        return audio + self._format.silence(padding // self._format.sample_bytes)
+
     def _close(self, reply: Reply, out: list[WireCommand], now: float) -> None:
+        """The reply's last byte was sent."""
         reply.closed = True
         self._closing -= 1
+        self._sending = self._replies.next_open()
         if reply.sounded_at is not None:
             out.append(EndUtterance())
             if self._wants_marks and self._marked != self._sent:
@@ -312,11 +350,6 @@ class Playout:
             end = self._settled if first.end is None else first.end
             self.heard.append(Heard(first.generation, first.text_up_to(end, end), self._ms(first.sounded_at)))
 
-    @property
-    def waiting(self) -> bool:
-        """Whether something could be sent, but not yet."""
-        return self._queued >= self._frame or self._closing > 0
-
     def unheard(self, now: float) -> bool:
         """Whether there is agent audio the caller has not heard."""
         return self._queued > 0 or self.ear(now) < self._sent
@@ -325,7 +358,9 @@ class Playout:
         """When ``pop`` (and then ``settle``) wants to be called next; None: not before something else happens."""
         if self.held:
             return None
-        if self._queued >= self._frame or self._closing:
+        if self._start_by is not None and not self._closing:
+            return self._start_by
+        if self._queued >= self._pair or self._closing:
             return self._pace_at + (self._sent - self._low - self._pace_position) / self._second
         if not self._replies.open or not self._replies.open[0].closed:
             return None
@@ -363,6 +398,7 @@ class Playout:
         self._cleared_bytes += self._queued
         self._queue.clear()
         self._queued = self._head = self._closing = 0
+        self._sending = self._start_by = None
         self.held = False
         interrupted: list[Interruption] = []
         while self._replies.open:
@@ -406,6 +442,7 @@ class Playout:
             if reply.closed and (reply.end or 0) > ear:
                 reply.closed = False
                 self._closing += 1
+        self._sending = self._replies.next_open()
         self._gap_is_meant = True
         # The platform's buffer is empty now: the pacing clock stands at its end.
         self._pace_position, self._pace_at = ear, float("-inf")

@@ -64,6 +64,10 @@ class ReplyBook:
         """The open reply of that generation."""
         return next((reply for reply in reversed(self.open) if reply.generation == generation), None)
 
+    def next_open(self) -> Reply | None:
+        """The oldest reply whose end was not sent."""
+        return next((reply for reply in self.open if not reply.closed), None)
+
     def over(self) -> Reply:
         """Take the oldest reply out: it was heard, or it is dead."""
         reply = self.open.popleft()
