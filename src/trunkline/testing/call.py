@@ -1,0 +1,162 @@
+"""A real call from a simulated telephone to a running gateway: webhook, media socket, real time."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+import httpx
+import msgspec
+from picows import WSCloseCode, WSError, WSFrame, WSInvalidStatusError, WSListener, WSMsgType, WSTransport, ws_connect
+
+from trunkline.errors import Refused, RemoteError
+from trunkline.testing.outcome import Outcome
+from trunkline.testing.phone import Phone
+from trunkline.wire.base import BinaryFrame, CloseSocket, HttpCall, HttpReply, MediaAddress, Output, TextFrame
+
+WEBHOOK_TIMEOUT_S: Final = 15.0
+"""What platforms give a webhook (Twilio: 15 s)."""
+GOODBYE_S: Final = 2.0
+"""How long the gateway may take to close the socket after us."""
+
+
+class PlacedCall(msgspec.Struct, frozen=True):
+    """The call as the telephone knows it, and what it took on the wall's clock."""
+
+    outcome: Outcome
+    setup_ms: float  # from dialling to the open media socket
+    wall_s: float  # from the open media socket to its end
+
+
+async def place(phone: Phone, base_url: str, *, limit_s: float = 600) -> PlacedCall:
+    """Call the gateway at ``base_url``, and stay on the line until the script or the gateway ends the call.
+
+    Raises ``Refused`` if the gateway did not let the call in, ``RemoteError`` if it can't be talked to.
+    """
+    loop = asyncio.get_running_loop()
+    dialled = loop.time()
+    async with httpx.AsyncClient(timeout=WEBHOOK_TIMEOUT_S) as client:
+        call = phone.codec.dial(base_url)
+        reply = None if call is None else await _request(client, call)
+        address = phone.codec.media(base_url, reply)
+        reports: asyncio.Queue[HttpCall | None] = asyncio.Queue()
+        socket = _Socket(phone, reports.put_nowait)
+        transport = await _open(socket, address)
+        opened = loop.time()
+        limit = loop.call_later(limit_s, socket.hang_up)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(_report(client, reports, phone))
+                await transport.wait_disconnected()
+                reports.put_nowait(None)
+        finally:
+            limit.cancel()
+            transport.disconnect(graceful=False)
+    return PlacedCall(phone.outcome(), setup_ms=1000 * (opened - dialled), wall_s=loop.time() - opened)
+
+
+async def _open(socket: "_Socket", address: MediaAddress) -> WSTransport:
+    try:
+        transport, _ = await ws_connect(
+            lambda: socket,
+            address.url,
+            extra_headers=address.headers,
+            websocket_handshake_timeout=WEBHOOK_TIMEOUT_S,
+            max_redirects=0,
+        )
+    except WSInvalidStatusError as error:
+        status = error.response.status if error.response else 0
+        raise Refused(f"the media socket was refused with {status:d}", status=status) from None
+    except (OSError, WSError) as error:
+        raise RemoteError(f"the media socket could not be opened: {type(error).__name__}") from error
+    return transport
+
+
+async def _request(client: httpx.AsyncClient, call: HttpCall) -> HttpReply:
+    auth = httpx.BasicAuth(*call.auth) if call.auth else None
+    try:
+        reply = await client.request(call.method, call.url, headers=call.headers, content=call.body, auth=auth)
+    except httpx.HTTPError as error:
+        raise RemoteError(f"no answer to the {call.purpose}: {type(error).__name__}") from error
+    return HttpReply(reply.status_code, reply.content, reply.headers.get("content-type", ""))
+
+
+async def _report(client: httpx.AsyncClient, calls: asyncio.Queue[HttpCall | None], phone: Phone) -> None:
+    """What the platform tells the gateway beside the media socket: it minds if nobody listens. None is the last."""
+    while (call := await calls.get()) is not None:
+        try:
+            await _request(client, call)
+        except RemoteError as error:
+            phone.complain(error)
+
+
+class _Socket(WSListener):
+    """The telephone's hands and watch."""
+
+    def __init__(self, phone: Phone, report: Callable[[HttpCall], None]) -> None:
+        self._phone = phone
+        self._report = report
+        self._loop = asyncio.get_running_loop()
+        self._transport: WSTransport | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at: float | None = None
+        self._parts = bytearray()
+        self._binary = False
+
+    def hang_up(self) -> None:
+        """The call has lasted too long."""
+        self._do(self._phone.hang_up(self._loop.time(), "time limit"))
+
+    def on_ws_connected(self, transport: WSTransport) -> None:
+        self._transport = transport
+        self._do(self._phone.opened(self._loop.time()))
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        match frame.msg_type:
+            case WSMsgType.CLOSE:
+                code, reason = frame.get_close_code(), frame.get_close_reason() or ""
+                self._phone.closed(code, reason, self._loop.time())  # type: ignore[arg-type]  # it is an int
+                transport.send_close(code)
+                transport.disconnect()
+            case WSMsgType.TEXT | WSMsgType.BINARY | WSMsgType.CONTINUATION:
+                if frame.msg_type != WSMsgType.CONTINUATION:
+                    self._binary = frame.msg_type == WSMsgType.BINARY
+                self._parts += frame.get_payload_as_memoryview()
+                if frame.fin:
+                    message = bytes(self._parts)
+                    self._parts.clear()
+                    self._do(self._phone.receive(message, self._binary, self._loop.time()))
+
+    def on_ws_disconnected(self, transport: WSTransport) -> None:
+        self._phone.lost("the connection was lost", self._loop.time())
+        self._transport = None
+        self._arm()
+
+    def _wake(self) -> None:
+        self._timer_at = None
+        self._do(self._phone.tick(self._loop.time()))
+
+    def _do(self, outputs: list[Output]) -> None:
+        for output in outputs:
+            match output:
+                case HttpCall():
+                    self._report(output)
+                case _ if self._transport is None:
+                    pass
+                case TextFrame(data=data):
+                    self._transport.send(WSMsgType.TEXT, data)
+                case BinaryFrame(data=data):
+                    self._transport.send(WSMsgType.BINARY, data)
+                case CloseSocket(code=code, reason=reason):
+                    self._transport.send_close(WSCloseCode(code), reason.encode())
+                    self._loop.call_later(GOODBYE_S, self._transport.disconnect)
+        self._arm()
+
+    def _arm(self) -> None:
+        """Keep one timer at the phone's deadline."""
+        at = None if self._transport is None else self._phone.deadline
+        if at == self._timer_at:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer_at = at
+        self._timer = None if at is None else self._loop.call_at(at, self._wake)

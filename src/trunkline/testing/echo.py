@@ -1,0 +1,135 @@
+"""Whether a returned recording holds every sample of the original, found by listening for it.
+
+The echo went through filters and codes, so its samples are not the original's; what is compared is where each stretch
+of the voice turns up. If a stretch turns up later than the one before it, silence was put in front of it; if it
+turns up earlier, samples in between were lost; if it does not turn up at all, it is missing itself.
+"""
+
+from typing import Final
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from trunkline.audio.format import AudioFormat
+from trunkline.testing.gate import linear
+
+BAND_HZ: Final = (150.0, 1500.0)
+"""What is compared: the voice's strongest part, where filters delay all frequencies alike."""
+WINDOW_MS: Final = 60
+"""What is looked for at once: some periods of the lowest voice."""
+BLOCK_MS: Final = 10
+"""The precision to which a hole is known. A cut is known to the sample."""
+REACH_MS: Final = 500
+"""How far from the last place the next one may be."""
+SLACK: Final = 4  # samples beside its place that count as there: no filter's delay is a whole number
+FOUND: Final = 0.85  # correlation of a window in its place
+ALIKE: Final = 0.5  # correlation of a block that is there
+QUIET: Final = 0.1  # of the recording's RMS: below it, line noise
+
+Samples = NDArray[np.float64]
+
+
+class EchoReport(msgspec.Struct, frozen=True):
+    """All in samples. Only voiced stretches are ``compared``: silence can't be told from silence."""
+
+    delay: int  # of the first stretch
+    missing: int
+    inserted: int
+    compared: int
+
+    @property
+    def whole(self) -> bool:
+        """There was something to hear, and nothing of it is missing."""
+        return self.compared > 0 and self.missing == 0
+
+
+def compare(original: bytes, heard: bytes, wire: AudioFormat) -> EchoReport:
+    """Look for ``original`` in ``heard``, both in the wire's format."""
+    here, there = _voice(original, wire), _voice(heard, wire)
+    block, window, reach = (wire.rate * ms // 1000 for ms in (BLOCK_MS, WINDOW_MS, REACH_MS))
+    quiet = QUIET * float(np.sqrt(np.mean(np.square(here)))) if len(here) else 0.0
+    first = delay = _coarse_delay(here, there)
+    missing = inserted = compared = 0
+    lost: list[int] = []  # judged blocks that were not where they should be
+    known = False
+    for start in range(0, len(here) - block + 1, block):
+        piece = here[start : start + block]
+        if np.sqrt(np.mean(np.square(piece))) <= quiet:
+            continue
+        compared += block
+        if known and _is_at(piece, there, start + delay, ALIKE):
+            continue
+        if not known and _is_at(here[start : start + window], there, start + delay, FOUND):
+            known = True
+            continue
+        shift = _moved(here, there, start, delay, window=window, reach=reach)
+        if not shift:
+            lost.append(start)
+            continue
+        delay += shift
+        if not known:
+            known, first = True, delay
+            continue
+        missing += max(0, -shift)
+        inserted += max(0, shift)
+        # The blocks across the seam are there in two parts; those in the cut have just been counted.
+        lost = [at for at in lost if at < start - 2 * window - max(0, -shift)]
+    return EchoReport(delay=first, missing=missing + len(lost) * block, inserted=inserted, compared=compared)
+
+
+def _moved(here: Samples, there: Samples, start: int, delay: int, *, window: int, reach: int) -> int:
+    """By how much the sound from ``start`` on lies elsewhere than ``delay`` says; 0 if it is not found elsewhere.
+
+    Two windows in a row must agree: a vowel is like itself a period on, two are not.
+    """
+    shift = _search(here[start : start + window], there, start + delay, reach)
+    following = here[start + window : start + 2 * window]
+    if shift and _is_at(following, there, start + window + delay + shift, FOUND):
+        return shift
+    return 0
+
+
+def _voice(audio: bytes, wire: AudioFormat) -> Samples:
+    """Its samples within ``BAND_HZ``."""
+    samples = linear(audio, wire).astype(np.float64)
+    spectrum = np.fft.rfft(samples)
+    hz = np.fft.rfftfreq(len(samples), 1 / wire.rate)
+    spectrum[(hz < BAND_HZ[0]) | (hz > BAND_HZ[1])] = 0
+    return np.fft.irfft(spectrum, len(samples))
+
+
+def _coarse_delay(here: Samples, there: Samples) -> int:
+    """The one delay that fits most of it."""
+    size = len(here) + len(there)
+    likeness = np.fft.irfft(np.fft.rfft(there, size) * np.conj(np.fft.rfft(here, size)), size)
+    at = int(np.argmax(likeness))
+    return at if at < len(there) else at - size
+
+
+def _is_at(piece: Samples, there: Samples, at: int, least: float) -> bool:
+    likeness = _likeness(piece, there, at - SLACK, at + SLACK)
+    return len(likeness) > 0 and bool(likeness.max() > least)
+
+
+def _search(piece: Samples, there: Samples, at: int, reach: int) -> int:
+    """How far from ``at`` the piece is, at the nearest of several likely places; 0 if it is nowhere."""
+    low = max(0, at - reach)
+    likeness = _likeness(piece, there, low, at + reach)
+    if not len(likeness) or likeness.max() < FOUND:
+        return 0
+    distance = np.abs(np.arange(low, low + len(likeness)) - at)
+    return int(np.argmax(likeness - 0.02 * distance / reach)) + low - at
+
+
+def _likeness(piece: Samples, there: Samples, low: int, high: int) -> Samples:
+    """The normalised correlation of ``piece`` with ``there`` at each place from ``low`` to ``high``."""
+    low = max(0, low)
+    stretch = there[low : max(low, high + len(piece))]
+    if len(stretch) < len(piece):
+        return np.zeros(0)
+    energy = np.concatenate(([0.0], np.cumsum(np.square(stretch))))
+    energy = energy[len(piece) :] - energy[: -len(piece)]
+    floor = len(piece) * 1.0  # an RMS of 1: silence is like nothing
+    both = np.sqrt(np.maximum(energy, floor) * max(float(np.sum(np.square(piece))), floor))
+    return np.asarray(np.correlate(stretch, piece, "valid") / both)

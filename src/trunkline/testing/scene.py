@@ -1,0 +1,143 @@
+"""A whole call on virtual time: a simulated telephone, a line, and the gateway's side of one call.
+
+``play(phone, bridge_end(codec=…, …))`` runs it to its end as fast as the machine goes, and the same way each time.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Final, Protocol, TypeVar
+from urllib.parse import urlsplit
+
+from trunkline.testing.clock import Timed, VirtualClock
+from trunkline.testing.link import Line, VirtualLink, pair
+from trunkline.testing.outcome import Outcome
+from trunkline.testing.phone import Phone
+from trunkline.wire.base import (
+    BinaryFrame,
+    CloseSocket,
+    Door,
+    GatewayCodec,
+    HttpCall,
+    HttpRequest,
+    Output,
+    PhoneCodec,
+    TextFrame,
+)
+
+AFTERMATH_S: Final = 5.0
+"""How long time goes on after the call, for what the gateway's side still has to do."""
+GOOD_LINE: Final = Line()
+
+
+class Gateway(Timed, Protocol):
+    """The gateway's side of one call: a ``BridgeEnd``, or a stand-in for it. Its life begins with an open socket."""
+
+    def received(self, data: bytes, binary: bool, now: float) -> None:
+        """One message of the platform."""
+        ...
+
+    def lost(self, reason: str, now: float) -> None:
+        """The media socket is gone."""
+        ...
+
+
+G = TypeVar("G", bound=Gateway)
+
+
+def play(
+    phone: Phone,
+    gateway: Callable[[VirtualLink, VirtualClock], G],
+    *,
+    line: Line = GOOD_LINE,
+    also: Iterable[Timed] = (),
+    clock: VirtualClock | None = None,
+    limit_s: float = 600,
+) -> tuple[Outcome, G]:
+    """Let ``phone`` call the gateway's side that ``gateway`` makes; ``also`` are woken too, such as scripted agents.
+
+    A call still going on after ``limit_s`` is hung up by the telephone.
+    """
+    clock = clock or VirtualClock()
+    near, far, scissors = pair(line, clock)
+    ours = gateway(far, clock)
+    caller = _PhoneEnd(phone, near)
+    near.attach(caller)
+    far.attach(_GatewayEnd(ours))
+    # When deadlines coincide, what is on the line arrives before anybody says more.
+    parts: list[Timed] = [scissors, near.path, far.path, caller, ours, *also]
+    start = clock.now
+    caller.opened(clock.now)
+    clock.run(parts, done=lambda: phone.ended is not None, until=start + limit_s)
+    caller.hang_up(clock.now)
+    clock.run(parts, done=lambda: False, until=clock.now + AFTERMATH_S)
+    return phone.outcome(), ours
+
+
+def admit(phone: PhoneCodec, door: Door, *, base_url: str, now: float) -> GatewayCodec:
+    """What comes before the media socket, on values: webhook, its answer, upgrade. Gives the gateway's codec.
+
+    Raises whatever the door and the platform raise.
+    """
+    reply = None
+    if (call := phone.dial(base_url)) is not None:
+        hook = urlsplit(call.url).path.rpartition("/")[2]
+        reply = door.hook(hook, HttpRequest(call.method, call.url, _lower(call.headers), call.body), now)
+    media = phone.media(base_url, reply)
+    door.upgrade(HttpRequest("GET", media.url, _lower(media.headers)), now)
+    return door.codec()
+
+
+def _lower(headers: dict[str, str]) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items()}
+
+
+class _PhoneEnd:
+    """Carries out on a virtual link what the telephone wants done."""
+
+    def __init__(self, phone: Phone, link: VirtualLink) -> None:
+        self._phone = phone
+        self._link = link
+
+    @property
+    def deadline(self) -> float | None:
+        return self._phone.deadline
+
+    def opened(self, now: float) -> None:
+        self._do(self._phone.opened(now))
+
+    def tick(self, now: float) -> None:
+        self._do(self._phone.tick(now))
+
+    def hang_up(self, now: float) -> None:
+        self._do(self._phone.hang_up(now, "time limit"))
+
+    def received(self, data: bytes, binary: bool, now: float) -> None:
+        self._do(self._phone.receive(data, binary, now))
+
+    def closed(self, code: int, reason: str, now: float) -> None:
+        self._phone.closed(code, reason, now)
+
+    def lost(self, reason: str, now: float) -> None:
+        self._phone.lost(reason, now)
+
+    def _do(self, outputs: list[Output]) -> None:
+        for output in outputs:
+            match output:
+                case TextFrame(data=data):
+                    self._link.send_text(data)
+                case BinaryFrame(data=data):
+                    self._link.send_binary(data)
+                case CloseSocket(code=code, reason=reason):
+                    self._link.close(code, reason)
+                case HttpCall():
+                    pass  # there is no HTTP on a virtual line
+
+
+class _GatewayEnd:
+    """The gateway's side does not tell a close from a loss but by its words."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self.received = gateway.received
+        self.lost = gateway.lost
+
+    def closed(self, code: int, reason: str, now: float) -> None:
+        self.lost(f"closed with {code} {reason}".rstrip(), now)
