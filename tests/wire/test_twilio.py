@@ -20,7 +20,7 @@ from twilio_calls import (
 
 from trunkline.errors import ConfigError, Refused
 from trunkline.registry import load, names
-from trunkline.wire._twilio_http import read_connect_stream
+from trunkline.wire._twilio_http import Rest, read_connect_stream
 from trunkline.wire._twilio_phone import TwilioPhone
 from trunkline.wire._twilio_signature import SIGNATURE, sign
 from trunkline.wire.base import HttpCall, HttpReply, HttpRequest, Platform, TextFrame
@@ -121,6 +121,7 @@ def test_a_status_report_is_accepted() -> None:
         ("voice", webhook(token="another"), 403, "does not match"),
         ("voice", webhook(name="status"), 200, ""),  # which webhook a path is, the server says
         ("voice", webhook({"AccountSid": ACCOUNT}), 400, "names no call"),
+        ("voice", webhook({"CallSid": "../x", "AccountSid": ACCOUNT}), 400, "names no call"),
         ("voice", webhook({"AccountSid": "AC2", "CallSid": CALL}), 403, "another account"),
         ("voice", HttpRequest("DELETE", f"{BASE}/hooks/twilio/voice"), 403, "no X-Twilio-Signature"),
     ],
@@ -225,11 +226,10 @@ def test_settings_show_no_secret() -> None:
 
 
 def test_rest_goes_to_the_accounts_own_region_with_its_own_key() -> None:
-    assert SETTINGS.rest().host == "api.twilio.com"
-    assert SETTINGS.rest().auth == (ACCOUNT, TOKEN)
-    there = TwilioSettings(edge="dublin", region="ie1", api_key="SK1", api_secret="s3cret").rest()
-    assert (there.host, there.auth) == ("api.dublin.ie1.twilio.com", ("SK1", "s3cret"))
-    assert TwilioSettings(auth_token=TOKEN).rest().auth is None
+    assert SETTINGS.rest() == Rest("api.twilio.com", ACCOUNT, TOKEN)
+    there = TwilioSettings(edge="dublin", region="ie1", api_key="SK1", api_secret="s3cret")
+    assert there.rest() == Rest("api.dublin.ie1.twilio.com", "SK1", "s3cret")
+    assert TOKEN not in repr(SETTINGS.rest())
 
 
 def test_two_shared_keys_may_sign() -> None:

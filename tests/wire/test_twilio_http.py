@@ -110,12 +110,14 @@ def test_an_answer_twilio_can_not_follow(reply: HttpReply, text: str) -> None:
     assert str(caught.value) == text
 
 
-def test_a_gateway_on_this_machine_needs_no_certificate() -> None:
-    assert read_connect_stream(connect_stream("ws://127.0.0.1:8080/media/twilio", "t"))[0].startswith("ws://127")
+@pytest.mark.parametrize("host", ["127.0.0.1:8080", "127.8.8.8", "localhost:1", "[::1]:8080"])
+def test_a_gateway_on_this_machine_needs_no_certificate(host: str) -> None:
+    url = f"ws://{host}/media/twilio"
+    assert read_connect_stream(connect_stream(url, "t")) == (url, {"ticket": "t"})
 
 
 def test_rest_requests_are_values_that_show_nothing_private() -> None:
-    rest = Rest("api.dublin.ie1.twilio.com", ("SK1", "secret"))
+    rest = Rest("api.dublin.ie1.twilio.com", "SK1", "secret")
     call = rest.transfer(ACCOUNT, CALL, "+15005550009")
     assert call is not None
     assert call.url == f"https://api.dublin.ie1.twilio.com/2010-04-01/Accounts/{ACCOUNT}/Calls/{CALL}.json"
@@ -126,6 +128,13 @@ def test_rest_requests_are_values_that_show_nothing_private() -> None:
 
 
 def test_what_stands_in_a_rest_url_can_not_leave_its_place() -> None:
-    call = Rest("api.twilio.com", ("a", "b")).hang_up("../x", "y?z")
+    call = Rest("api.twilio.com", "a", "b").hang_up("../x", "y?z")
     assert call is not None
     assert call.url == "https://api.twilio.com/2010-04-01/Accounts/..%2Fx/Calls/y%3Fz.json"
+
+
+def test_without_a_secret_there_is_no_request_and_without_a_user_it_is_the_calls_account() -> None:
+    assert Rest("api.twilio.com", "SK1", "").hang_up(ACCOUNT, CALL) is None
+    call = Rest("api.twilio.com", "", "secret").hang_up(ACCOUNT, CALL)
+    assert call is not None
+    assert call.auth == (ACCOUNT, "secret")

@@ -239,7 +239,7 @@ class TwilioGateway:
         """What ``command`` is on the wire. Before ``start`` and after ``stop`` only the socket can be closed.
 
         ``SendDigits`` is empty: a stream has no way to press keys, and REST ``<Play digits>`` would end the stream.
-        ``Transfer`` is empty without REST credentials, which only an insecure gateway lacks.
+        ``Transfer`` is empty without a secret for REST: have an auth token or an API key where calls are transferred.
         """
         if isinstance(command, PlayAudio):
             if not self._media:

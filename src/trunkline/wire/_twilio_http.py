@@ -2,6 +2,7 @@
 
 import xml.etree.ElementTree as ElementTree
 from html import escape  # its five entities are XML's too
+from ipaddress import ip_address
 from typing import Final
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -15,7 +16,6 @@ TICKET: Final = "ticket"  # the <Parameter> the single-use ticket travels in
 
 _PROLOG: Final = '<?xml version="1.0" encoding="UTF-8"?>\n'
 _MAX_TWIML_BYTES: Final = 65536  # Twilio's own limit (error 11750)
-_LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 
 
 def connect_stream(url: str, ticket: str) -> HttpReply:
@@ -70,18 +70,29 @@ def read_connect_stream(reply: HttpReply) -> tuple[str, dict[str, str]]:
     except ValueError:
         raise RemoteError("31920 the stream's URL is no URL", where="Stream.url") from None
     # Twilio takes wss only; a gateway tried out on this very machine has no certificate.
-    if parts.scheme != "wss" and not (parts.scheme == "ws" and parts.hostname in _LOOPBACK):
+    if parts.scheme != "wss" and not (parts.scheme == "ws" and _is_loopback(parts.hostname or "")):
         raise RemoteError("31922 the stream's URL is not wss", where="Stream.url")
     if parts.query or not parts.hostname:
         raise RemoteError("31920 the stream's URL has a query or no host", where="Stream.url")
     return url, {p.get("name", ""): p.get("value", "") for p in stream.findall("Parameter")}
 
 
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 class Rest(msgspec.Struct, frozen=True):
-    """Requests to Twilio's REST API, as values. ``auth`` is user and password, ``None`` where there is none."""
+    """Requests to Twilio's REST API, as values; ``None`` where there is no secret to sign them with.
+
+    Without a ``user`` the call's own account is the user: it is what the auth token belongs to.
+    """
 
     host: str
-    auth: tuple[str, str] | None
+    user: str
+    secret: str
 
     def __repr__(self) -> str:
         return f"Rest({self.host})"
@@ -97,7 +108,7 @@ class Rest(msgspec.Struct, frozen=True):
     def _update(
         self, account_sid: str, call_sid: str, fields: dict[str, str], *, ok: tuple[int, ...], purpose: str
     ) -> HttpCall | None:
-        if self.auth is None:
+        if not self.secret:
             return None
         path = f"/2010-04-01/Accounts/{quote(account_sid, safe='')}/Calls/{quote(call_sid, safe='')}.json"
         return HttpCall(
@@ -105,7 +116,7 @@ class Rest(msgspec.Struct, frozen=True):
             f"https://{self.host}{path}",
             headers={"content-type": "application/x-www-form-urlencoded"},
             body=urlencode(fields).encode(),
-            auth=self.auth,
+            auth=(self.user or account_sid, self.secret),
             ok=ok,
             purpose=purpose,
         )

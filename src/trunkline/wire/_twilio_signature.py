@@ -71,7 +71,7 @@ class Keys(msgspec.Struct, frozen=True):
         if not shown:
             raise Refused("no X-Twilio-Signature")
         settings = dict(part.strip().partition("=")[::2] for part in headers.get(SETTINGS, "").split(","))
-        algorithm = settings.get("algorithm") or "HMAC_SHA1"
+        algorithm = (settings.get("algorithm") or "HMAC_SHA1").upper()
         if algorithm not in _DIGESTS:
             raise Refused("X-Twilio-Signature was made with an algorithm we do not know")
         key = settings.get("key")

@@ -12,13 +12,14 @@ from trunkline.errors import ConfigError, Refused
 from trunkline.wire._expiring import Expiring
 from trunkline.wire._twilio_gateway import Party, TwilioGateway
 from trunkline.wire._twilio_http import TICKET, Rest, connect_stream
-from trunkline.wire._twilio_messages import StartDetails
+from trunkline.wire._twilio_messages import SID, StartDetails
 from trunkline.wire._twilio_phone import TwilioPhone
 from trunkline.wire._twilio_signature import Keys, check_webhook, form_fields, spellings
 from trunkline.wire.base import HttpReply, HttpRequest, Tickets, WireSpec
 
 _PARTIES_LIFETIME_S: Final = 60.0  # from the webhook to the stream's start, as for tickets
 _PARTIES_LIMIT: Final = 100_000
+_ADDRESS_CHARS: Final = 256  # a number has 16, a SIP URI with its parameters may be long
 _SIMULATED_ACCOUNT: Final = "AC00000000000000000000000000000001"
 
 _SETUP: Final = """\
@@ -62,8 +63,8 @@ class TwilioSettings(msgspec.Struct, frozen=True):
         """The REST API as this account may use it."""
         host = f"api.{self.edge}.{self.region}.twilio.com" if self.edge else "api.twilio.com"
         if self.api_key:
-            return Rest(host, (self.api_key, self.api_secret))
-        return Rest(host, (self.account_sid, self.auth_token) if self.account_sid and self.auth_token else None)
+            return Rest(host, self.api_key, self.api_secret)
+        return Rest(host, self.account_sid, self.auth_token)
 
 
 class TwilioDoor:
@@ -93,11 +94,12 @@ class TwilioDoor:
             return HttpReply(204)
         fields = dict(form_fields(request))
         call_sid = fields.get("CallSid", "")
-        if not call_sid:
+        if not SID.fullmatch(call_sid):
             raise Refused("the webhook names no call", status=400)
         account_sid = fields.get("AccountSid", "")
         self._require_account(account_sid)
-        party = Party(account_sid, caller=fields.get("From", ""), callee=fields.get("To", ""))
+        caller, callee = (fields.get(side, "")[:_ADDRESS_CHARS] for side in ("From", "To"))
+        party = Party(account_sid, caller, callee)
         self._parties.put(call_sid, party, now)
         return connect_stream(self._media_url, self._tickets.issue(call_sid, now))
 
