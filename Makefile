@@ -26,7 +26,7 @@ check: install
 	$(RUN) ruff format --check
 	$(RUN) ruff check
 	$(RUN) mypy
-	.venv/bin/lint-imports
+	$(RUN) pytest -q tests/test_architecture.py
 
 format: install
 	$(RUN) ruff format

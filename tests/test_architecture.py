@@ -1,0 +1,115 @@
+"""The shape of the house: what may import what, and what stays pure."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from itertools import permutations
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parent.parent / "src"
+HOUSE = SOURCE / "trunkline"
+
+# Pure files import none of these: bytes, events and `now` go in, events and bytes come out.
+IMPURE = {"asyncio", "socket", "ssl", "time", "os", "random", "secrets", "logging", "structlog", "threading", "uvloop"}
+IMPURE |= {"subprocess", "httpx", "picows", "websockets", "tempfile", "uuid"}
+PURE = ["audio", "rtp", "wire", "errors.py", "ai/events.py", "ai/base.py", "ai/sentences.py", "ai/intents.py"]
+# In the room of calls only the shells of asyncio may be impure.
+SHELLS_OF_CALLS = {"runner.py", "gateway.py"}
+
+# Who may import whom. A room may always import itself and `errors`.
+ALLOWED = {
+    "errors": set(),
+    "audio": set(),
+    "rtp": set(),
+    "wire": {"audio"},
+    "ai": {"audio", "registry"},
+    "call": {"audio", "wire", "ai"},
+    "store": {"call"},
+    "registry": set(),
+    "config": {"call", "wire", "registry"},
+    "logs": set(),
+    "agent": {"ai", "server", "config"},
+    "server": {"audio", "wire", "ai", "call", "store", "config", "logs", "registry"},
+    "testing": {"audio", "wire", "ai", "call", "rtp", "store", "server", "config", "registry"},
+}
+
+
+def modules(place: Path) -> Iterator[Path]:
+    return iter([place] if place.is_file() else sorted(place.rglob("*.py")))
+
+
+def imports(path: Path) -> set[str]:
+    """Every module the file imports, at any depth, but not those for type checkers only."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {name.name for name in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{name.name}" for name in node.names)}
+    return found
+
+
+def our_rooms(path: Path) -> set[str]:
+    return {parts[1] for name in imports(path) if len(parts := name.split(".")) > 1 and parts[0] == "trunkline"}
+
+
+def pure_files() -> Iterator[Path]:
+    for place in PURE:
+        yield from modules(HOUSE / place)
+    yield from (path for path in modules(HOUSE / "call") if path.name not in SHELLS_OF_CALLS)
+
+
+@pytest.mark.parametrize("path", list(pure_files()), ids=lambda path: str(path.relative_to(HOUSE)))
+def test_a_pure_file_touches_no_clock_socket_environment_log_or_dice(path: Path) -> None:
+    assert not {name.split(".")[0] for name in imports(path)} & IMPURE
+
+
+@pytest.mark.parametrize("room", list(ALLOWED))
+def test_imports_point_one_way(room: str) -> None:
+    place = HOUSE / room if (HOUSE / room).is_dir() else HOUSE / f"{room}.py"
+    for path in modules(place):
+        strangers = our_rooms(path) - ALLOWED[room] - {room, "errors"}
+        assert not strangers, f"{path.relative_to(HOUSE)} imports {strangers}"
+
+
+def families(room: str) -> list[str]:
+    """The variants of a room: ``twilio`` is twilio.py and whatever of it begins with ``_twilio``."""
+    names = [path.stem for path in (HOUSE / room).glob("*.py")]
+    return [name for name in names if not name.startswith("_") and name not in {"base", "events", "tickets"}]
+
+
+@pytest.mark.parametrize(("one", "other"), list(permutations(families("wire"), 2)) or [("twilio", "nobody")])
+def test_two_platforms_never_import_each_other(one: str, other: str) -> None:
+    for path in (HOUSE / "wire").glob("*.py"):
+        if path.stem.lstrip("_").startswith(one):
+            assert not [name for name in imports(path) if f".wire.{other}" in name or f".wire._{other}" in name]
+
+
+def test_nothing_in_production_imports_testing_except_commands_that_simulate() -> None:
+    for room in ALLOWED.keys() - {"testing"}:
+        place = HOUSE / room if (HOUSE / room).is_dir() else HOUSE / f"{room}.py"
+        assert not [path for path in modules(place) if "testing" in our_rooms(path)]
+
+
+def test_only_config_reads_the_environment() -> None:
+    readers = [path for path in modules(HOUSE) if path.name != "config.py" and "cli" not in path.parts]
+    assert not [path for path in readers if {"os.environ", "os.getenv"} & imports(path)]
+    assert not [path for path in readers if "os.environ" in path.read_text() or "getenv(" in path.read_text()]
+
+
+def test_only_compose_and_the_commands_look_variants_up() -> None:
+    users = {path.relative_to(HOUSE).parts[0] for path in modules(HOUSE) if "trunkline.registry" in imports(path)}
+    assert users <= {"server", "cli", "config.py", "testing", "ai"}
+
+
+LEAVES = ["trunkline.audio.g711", "trunkline.audio.resample", "trunkline.rtp.packet", "trunkline.errors"]
+
+
+@pytest.mark.parametrize("leaf", LEAVES)
+def test_using_one_leaf_loads_fewer_than_ten_of_our_modules(leaf: str) -> None:
+    script = f"import sys, {leaf}; print(sum(name.startswith('trunkline') for name in sys.modules))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=SOURCE)
+    assert int(done.stdout) < 10
