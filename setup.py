@@ -6,7 +6,7 @@ from Cython.Build import cythonize
 from setuptools import Extension, setup
 
 # -ffp-contract=off: a fused multiply-add would round differently from machine to machine.
-UNIX_FLAGS = ["-O3", "-ffp-contract=off", "-fno-math-errno"]
+UNIX_FLAGS = ["-O3", "-ffp-contract=off"]
 
 setup(
     ext_modules=cythonize(

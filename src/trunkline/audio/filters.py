@@ -18,13 +18,14 @@ from trunkline.errors import AudioError
 
 TAPS: Final = 48
 """Length of the filter in samples of the lower rate."""
-CUTOFF: Final = 0.90
-"""Middle of the transition band, as a share of the lower rate's Nyquist frequency: 3.6 kHz on a phone line. Where it
+CUTOFF: Final = 0.91
+"""Middle of the transition band, as a share of the lower rate's Nyquist frequency: 3.64 kHz on a phone line. Where it
 lies matters more to the ear than the number of taps."""
 STOPBAND_DB: Final = 70.0
 """Attenuation of images and aliases."""
-FLOOR_DB: Final = 100.0
-"""Zeros of the stop band are filled up to here before the logarithm, else its cepstrum would not die away."""
+FLOOR_DB: Final = 130.0
+"""The zeros of the stop band are filled up to here before the logarithm, else its cepstrum would not die away. The
+floor counts once for each of up to 640 rows, so that it lies well below the stop band."""
 
 Floats = NDArray[np.float64]
 
@@ -71,7 +72,7 @@ def minimum_phase(response: Floats) -> Floats:
     Folding a cepstrum's negative times onto the positive ones keeps the magnitude and makes the phase minimal
     (Oppenheim and Schafer, Discrete-Time Signal Processing, on complex cepstra of causal sequences).
     """
-    points = max(8192, 1 << (8 * len(response) - 1).bit_length())  # room for the cepstrum to die away
+    points = max(8192, 1 << (4 * len(response) - 1).bit_length())  # room for the cepstrum to die away
     power = np.abs(np.fft.rfft(response, points)) ** 2
     power += power.max() * 10 ** (-FLOOR_DB / 10)
     cepstrum = np.fft.irfft(0.5 * np.log(power))

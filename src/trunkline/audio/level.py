@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 
 from trunkline.audio import _kernels
+from trunkline.errors import AudioError
 
 FULL_SCALE: Final = 32768
 MULAW_CEILING: Final = 32124
@@ -43,6 +44,8 @@ def measure(pcm16: _kernels.Buffer, ceiling: int = FULL_SCALE - 1) -> Level:
 
     Raises ``AudioError`` for half a sample. Nothing measures as silence.
     """
+    if not 1 <= ceiling <= FULL_SCALE:
+        raise AudioError(f"a ceiling lies between 1 and {FULL_SCALE}, not at {ceiling}")
     low, high, total, squares, clipped, n = _kernels.level(pcm16, ceiling)
     return Level(
         peak=max(high, -low) / FULL_SCALE,

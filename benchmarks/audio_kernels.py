@@ -1,0 +1,293 @@
+"""The audio kernels beside the designs people use, in one run: python benchmarks/audio_kernels.py [--json]
+
+Times are the best of many short runs, per 20 ms frame, bytes in and bytes out. They depend on the machine; the
+ratios much less. Needs the ``bench`` extra, and for PESQ the recordings (``TRUNKLINE_SPEECH_DIR``, else
+``../shared/speech``).
+"""
+
+import json as json_format
+import os
+import sys
+import time
+import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+import soxr
+from pesq import pesq
+from rich.console import Console
+from rich.table import Table
+
+from audio_designs import (
+    DESIGNS,
+    FRAME_MS,
+    Samples,
+    Streaming,
+    bytes_of,
+    in_frames,
+    loop_decode,
+    loop_encode,
+    samples_of,
+    take_decode,
+    take_encode,
+)
+from trunkline.audio import filters, g711
+from trunkline.audio.convert import Converter
+from trunkline.audio.format import MULAW_8K, PCM16_24K, RATES, AudioFormat, Encoding
+from trunkline.audio.level import measure
+from trunkline.audio.resample import Resampler
+from trunkline.testing import resampling
+
+Numbers = dict[str, Any]
+
+SPEECH = Path(os.environ.get("TRUNKLINE_SPEECH_DIR") or Path(__file__).parents[2] / "shared" / "speech")
+
+
+# --- speed ---------------------------------------------------------------------------------------------------------
+
+
+def best_us(work: Callable[[bytes], object], audio: bytes, seconds: float = 0.25) -> float:
+    """Microseconds of one call, the best of short runs: what the machine can do when left alone."""
+    began = time.perf_counter()
+    work(audio)
+    once = max(time.perf_counter() - began, 1e-7)
+    calls = max(1, int(0.002 / once))
+    best = once
+    until = began + seconds
+    while (now := time.perf_counter()) < until:
+        for _ in range(calls):
+            work(audio)
+        best = min(best, (time.perf_counter() - now) / calls)
+    return best * 1e6
+
+
+def noise(rate: int) -> bytes:
+    return bytes_of(np.random.default_rng(1).normal(0, 4000, rate * FRAME_MS // 1000))
+
+
+def speed() -> dict[str, dict[str, float]]:
+    """What is done -> who does it -> µs per 20 ms frame; ours first."""
+    pcm, codes = noise(8000), g711.encode_mulaw(noise(8000))
+    rows: dict[str, dict[str, float]] = {
+        "decode mu-law": {
+            "trunkline": best_us(g711.decode_mulaw, codes),
+            "numpy table": best_us(take_decode, codes),
+            "Python loop": best_us(loop_decode, codes),
+        },
+        "encode mu-law": {
+            "trunkline": best_us(g711.encode_mulaw, pcm),
+            "numpy table": best_us(take_encode, pcm),
+            "Python loop": best_us(loop_encode, pcm),
+        },
+    }
+    for low, high in ((8000, 16000), (8000, 24000), (24000, 48000), (44100, 48000), (16000, 44100)):
+        for pair in ((low, high), (high, low)):
+            frame = noise(pair[0])
+            rows[f"{pair[0]} to {pair[1]} Hz"] = {
+                name: best_us(make(*pair).process, frame) for name, make in DESIGNS.items()
+            }
+    rows["mu-law 8000 to pcm16 24000"] = {"trunkline": best_us(Converter(MULAW_8K, PCM16_24K).process, codes)}
+    rows["pcm16 24000 to mu-law 8000"] = {"trunkline": best_us(Converter(PCM16_24K, MULAW_8K).process, noise(24000))}
+    for name in ("soxr stream HQ", "scipy per chunk"):
+        up, down = DESIGNS[name](8000, 24000), DESIGNS[name](24000, 8000)
+        rows["mu-law 8000 to pcm16 24000"][name] = best_us(_decode_then(up), codes)
+        rows["pcm16 24000 to mu-law 8000"][name] = best_us(_then_encode(down), noise(24000))
+    same = AudioFormat(Encoding.PCM16, 8000)
+    rows["mu-law to pcm16, 8000 Hz"] = {"trunkline": best_us(Converter(MULAW_8K, same).process, codes)}
+    rows["level and clipping, 8000 Hz"] = {"trunkline": best_us(measure, pcm)}
+    return rows
+
+
+def _decode_then(stream: Streaming) -> Callable[[bytes], bytes]:
+    return lambda codes: stream.process(take_decode(codes))
+
+
+def _then_encode(stream: Streaming) -> Callable[[bytes], bytes]:
+    return lambda pcm16: take_encode(stream.process(pcm16))
+
+
+# --- quality -------------------------------------------------------------------------------------------------------
+
+
+def lag(design: str, from_rate: int, to_rate: int) -> tuple[float, int]:
+    """How far the output trails the input at worst (ms), and how many of 100 frames brought no output."""
+    stream = DESIGNS[design](from_rate, to_rate)
+    out, worst, empty = 0, 0.0, 0
+    for n in range(100):
+        piece = stream.process(noise(from_rate))
+        out += len(piece) // 2
+        empty += not piece
+        worst = max(worst, (n + 1) * FRAME_MS - 1000 * out / to_rate)
+    return worst, empty
+
+
+def quality() -> list[Numbers]:
+    """Every design at every ratio of a phone call."""
+    rows = []
+    for pair in ((8000, 16000), (16000, 8000), (8000, 24000), (24000, 8000)):
+        for design in DESIGNS:
+            through = in_frames(design, *pair)
+            behind, empty = lag(design, *pair)
+            low, high = resampling.passband_db(through, *pair)
+            rows.append(
+                {
+                    "from": pair[0],
+                    "to": pair[1],
+                    "design": design,
+                    "latency_ms": behind + resampling.delay_ms(through, *pair),
+                    "frames_without_output_of_100": empty,
+                    "passband_low_db": low,
+                    "passband_high_db": high,
+                    "images_or_aliases_db": resampling.stray_db(through, *pair),
+                    "thd_n_db": resampling.thd_n_db(through, *pair),
+                }
+            )
+    return rows
+
+
+def ours_everywhere() -> Numbers:
+    """The worst of our figures over all 56 pairs, and what a pair and a stream cost."""
+    pairs = [(a, b) for a in RATES for b in RATES if a != b]
+    figures: dict[str, list[float]] = {"delay": [], "low": [], "high": [], "stray": [], "thd": [], "design": []}
+    table_bytes = 0
+    for pair in pairs:
+        began = time.perf_counter()
+        taps = filters.taps(*pair)
+        figures["design"].append(1000 * (time.perf_counter() - began))
+        assert taps  # noqa: S101 - the rates differ
+        table_bytes += 2 * taps.up * taps.width
+        through = in_frames("trunkline", *pair)
+        low, high = resampling.passband_db(through, *pair, tones=9)
+        figures["low"].append(low)
+        figures["high"].append(high)
+        figures["delay"].append(resampling.delay_ms(through, *pair))
+        figures["stray"].append(resampling.stray_db(through, *pair, tones=15))
+        figures["thd"].append(resampling.thd_n_db(through, *pair))
+    tracemalloc.start()
+    streams = [Resampler(8000, 24000) for _ in range(100)]
+    stream_bytes = tracemalloc.get_traced_memory()[0] / len(streams)
+    tracemalloc.stop()
+    return {
+        "delay_ms": max(figures["delay"]),
+        "passband_low_db": min(figures["low"]),
+        "passband_high_db": max(figures["high"]),
+        "images_or_aliases_db": max(figures["stray"]),
+        "thd_n_db": max(figures["thd"]),
+        "design_ms": max(figures["design"]),
+        "slowest_design": "{} to {} Hz".format(*pairs[int(np.argmax(figures["design"]))]),
+        "filters_kib": table_bytes / 1024,
+        "stream_bytes": stream_bytes,
+    }
+
+
+# --- what listeners would say --------------------------------------------------------------------------------------
+
+
+def one_shot(x: Samples, from_rate: int, to_rate: int) -> Samples:
+    """The best path there is: the whole recording at once."""
+    return samples_of(bytes_of(soxr.resample(x.astype(np.float64), from_rate, to_rate, quality="VHQ")))
+
+
+def through_mulaw(x: Samples) -> Samples:
+    return samples_of(g711.decode_mulaw(g711.encode_mulaw(x.tobytes())))
+
+
+def listening() -> dict[str, Numbers]:
+    """PESQ means over the recordings. The reference has gone the best path to the same band, without mu-law."""
+    scores: dict[str, dict[str, list[float]]] = {
+        name: {"wide": [], "narrow": []} for name in (*DESIGNS, "one-shot soxr")
+    }
+    for recording in sorted(SPEECH.glob("*.wav")):
+        speech, rate = soundfile.read(recording, dtype="int16")
+        phone, rich = one_shot(speech, rate, 8000), one_shot(speech, rate, 24000)
+        wide, narrow = one_shot(phone, 8000, 16000), one_shot(rich, 24000, 8000)
+        coded = through_mulaw(phone)
+        for name, found in scores.items():
+            if name in DESIGNS:
+                up = samples_of(in_frames(name, 8000, 16000)(coded.tobytes()))
+                down = samples_of(in_frames(name, 24000, 8000)(rich.tobytes()))
+            else:
+                up, down = one_shot(coded, 8000, 16000), narrow
+            found["wide"].append(pesq(16000, wide, up, "wb"))
+            found["narrow"].append(pesq(8000, narrow, through_mulaw(down), "nb"))
+    return {
+        name: {
+            "recordings": len(found["wide"]),
+            "mulaw_8_to_16_khz_wide_band": float(np.mean(found["wide"])),
+            "mulaw_8_to_16_khz_lowest": min(found["wide"]),
+            "24_to_8_khz_mulaw_narrow_band": float(np.mean(found["narrow"])),
+            "24_to_8_khz_mulaw_lowest": min(found["narrow"]),
+        }
+        for name, found in scores.items()
+        if found["wide"]
+    }
+
+
+# --- the report ------------------------------------------------------------------------------------------------------
+
+
+def show(report: Numbers) -> None:
+    console = Console(width=max(110, Console().width))
+    table = Table(title="µs per 20 ms frame (times ours)")
+    others = ["numpy table", "Python loop", "soxr stream HQ", "scipy per chunk"]
+    for heading in ("", "trunkline", *others):
+        table.add_column(heading, justify="left" if not heading else "right")
+    for what, times in report["speed_us_per_frame"].items():
+        ours = times["trunkline"]
+        cells = [f"{times[name]:.2f} ({times[name] / ours:.1f}x)" if name in times else "" for name in others]
+        table.add_row(what, f"{ours:.2f}", *cells)
+    console.print(table)
+
+    table = Table(title="quality, in 20 ms frames")
+    for heading in ("", "design", "latency ms", "empty frames", "300-3400 Hz dB", "images, aliases dB", "THD+N dB"):
+        table.add_column(heading, justify="left" if heading in ("", "design") else "right")
+    for row in report["quality"]:
+        table.add_row(
+            f"{row['from']} to {row['to']} Hz",
+            row["design"],
+            f"{row['latency_ms']:.2f}",
+            f"{row['frames_without_output_of_100']} %",
+            f"{row['passband_low_db']:+.2f} … {row['passband_high_db']:+.2f}",
+            f"{row['images_or_aliases_db']:.1f}",
+            f"{row['thd_n_db']:.1f}",
+        )
+    console.print(table)
+
+    table = Table(title="PESQ, mean (lowest)")
+    for heading in ("design", "mu-law 8 to 16 kHz, wide-band", "24 to 8 kHz mu-law, narrow-band"):
+        table.add_column(heading, justify="left" if heading == "design" else "right")
+    for name, found in report["pesq"].items():
+        table.add_row(
+            name,
+            f"{found['mulaw_8_to_16_khz_wide_band']:.3f} ({found['mulaw_8_to_16_khz_lowest']:.3f})",
+            f"{found['24_to_8_khz_mulaw_narrow_band']:.3f} ({found['24_to_8_khz_mulaw_lowest']:.3f})",
+        )
+    console.print(table if report["pesq"] else "no recordings found: PESQ left out")
+
+    table = Table(title="trunkline, the worst of all 56 pairs of rates")
+    table.add_column("")
+    table.add_column("", justify="right")
+    for what, value in report["all_pairs"].items():
+        table.add_row(what.replace("_", " "), f"{value:.2f}" if isinstance(value, float) else str(value))
+    console.print(table)
+
+
+def main(json: bool = False) -> None:
+    """Measure everything, about twenty seconds; print tables, or one JSON object."""
+    report: Numbers = {
+        "all_pairs": ours_everywhere(),  # first, while no filter has been designed yet
+        "speed_us_per_frame": speed(),
+        "quality": quality(),
+        "pesq": listening(),
+    }
+    if json:
+        print(json_format.dumps(report, indent=2))
+    else:
+        show(report)
+
+
+if __name__ == "__main__":
+    main(json="--json" in sys.argv[1:])
