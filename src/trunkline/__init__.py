@@ -1,1 +1,27 @@
 """Trunkline answers phone calls and connects them, in real time, to voice AI."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from trunkline.agent import Agent as Agent
+    from trunkline.agent import serve as serve
+    from trunkline.ai.tools import Tool as Tool
+    from trunkline.ai.tools import tool as tool
+
+# The public names and where they live. They are fetched when first used, so that one leaf can be used alone.
+_HOMES = {
+    "Agent": "trunkline.agent",
+    "serve": "trunkline.agent",
+    "Tool": "trunkline.ai.tools",
+    "tool": "trunkline.ai.tools",
+}
+
+__all__ = ["Agent", "Tool", "serve", "tool"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)

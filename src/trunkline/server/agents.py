@@ -1,0 +1,75 @@
+"""From what an application said about its agent to a model that can open sessions."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from trunkline import registry
+from trunkline.agent import Agent
+from trunkline.ai.base import (
+    AgentModel,
+    AgentProvider,
+    AgentSettings,
+    LlmProvider,
+    SttProvider,
+    TtsProvider,
+    VadProvider,
+)
+from trunkline.ai.cascade import Cascade
+from trunkline.ai.models import find_silero
+from trunkline.config import Config
+from trunkline.errors import ConfigError
+
+_ROOM = "ai.providers"
+
+
+def agent_model(agent: Agent, config: Config) -> AgentModel:
+    """The model ``agent`` asks for; ``config.agent`` overrides it. Loads nothing yet. Raises ``ConfigError``."""
+    settings = AgentSettings(
+        instructions=agent.instructions,
+        greeting=agent.greeting or "",
+        language=agent.language,
+        voice=agent.voice or "",
+        rate=config.agent_rate,
+        transfer_to=agent.transfer_to or "",
+        models=str(config.models_dir or ""),
+    )
+    if not config.agent and (agent.stt or agent.llm or agent.tts):
+        return _cascade(agent, settings)
+    wanted = config.agent or agent.model
+    provider, settings = _provider(wanted, AgentProvider, "an agent", settings)
+    model: AgentModel = provider.agent(settings)
+    return model
+
+
+def _cascade(agent: Agent, settings: AgentSettings) -> AgentModel:
+    """Named parts; what is not named is what the local agent has."""
+    detector = "silero" if find_silero(Path(settings.models) if settings.models else None) else "webrtc"
+    ears = None
+    if agent.stt:
+        provider, own = _provider(agent.stt, SttProvider, "a recogniser", settings)
+        ears = provider.stt(own)
+    vad, vad_settings = _provider(detector, VadProvider, "a voice detector", settings)
+    llm, llm_settings = _provider(agent.llm or "receptionist", LlmProvider, "a language model", settings)
+    tts, tts_settings = _provider(agent.tts or "espeak", TtsProvider, "a voice", settings)
+    return Cascade(
+        name="+".join(part for part in (agent.stt, agent.llm, agent.tts) if part),
+        vad=vad.vad(vad_settings),
+        stt=ears,
+        llm=llm.llm(llm_settings),
+        tts=tts.tts(tts_settings),
+        instructions=agent.instructions,
+        greeting=settings.greeting,
+        transfer_to=settings.transfer_to,
+    )
+
+
+def _provider(wanted: str, kind: type, role: str, settings: AgentSettings) -> tuple[Any, AgentSettings]:
+    """The provider behind ``vendor/model``, and the settings that name the model."""
+    vendor, _, model = wanted.partition("/")
+    provider = registry.load(_ROOM, vendor) if vendor in registry.names(_ROOM) else None
+    if not isinstance(provider, kind):
+        choices = [name for name in registry.names(_ROOM) if isinstance(registry.load(_ROOM, name), kind)]
+        raise ConfigError(f"{vendor!r} is not {role}: choose one of {', '.join(choices)}")
+    return provider, msgspec.structs.replace(settings, model=model)

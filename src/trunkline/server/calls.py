@@ -1,0 +1,173 @@
+"""The calls this process carries: how many, whether another may come, and how they end when the process does."""
+
+import asyncio
+from enum import StrEnum
+from types import TracebackType
+from typing import Final, NamedTuple, Protocol, Self
+
+from structlog.typing import FilteringBoundLogger
+
+from trunkline import logs
+from trunkline.errors import Busy
+from trunkline.wire.base import GatewayCodec, WireSpec
+
+FAREWELL_S: Final = 5.0
+"""How long calls may take to end after they were told to, before they are cut."""
+
+_log = logs.get(__name__)
+
+
+class Link(Protocol):
+    """A call's media socket."""
+
+    def send_text(self, data: bytes) -> None:
+        """Send one text message."""
+        ...
+
+    def send_binary(self, data: bytes) -> None:
+        """Send one binary message."""
+        ...
+
+    def close(self, code: int, reason: str) -> None:
+        """Say goodbye and close. Only the first call does anything."""
+        ...
+
+    def buffered(self) -> int:
+        """Bytes the kernel has not taken yet."""
+        ...
+
+    async def closed(self) -> None:
+        """Wait until the socket is gone."""
+        ...
+
+
+class Runner(Protocol):
+    """One call under way: ``trunkline.call.runner.CallRunner``, or a test's stand-in."""
+
+    def received(self, data: bytes, binary: bool) -> None:
+        """One whole message. Never raises."""
+        ...
+
+    def fault(self, reason: str, close_code: int) -> None:
+        """What came could not even be a message."""
+        ...
+
+    def lost(self, reason: str) -> None:
+        """The socket is gone."""
+        ...
+
+    async def run(self) -> object:
+        """The call, from the accepted socket to its end."""
+        ...
+
+    def end(self, reason: str) -> None:
+        """Hang up now, in good order."""
+        ...
+
+
+class Accepted(NamedTuple):
+    """A media socket that was let in: what a call is made from."""
+
+    spec: WireSpec
+    codec: GatewayCodec
+    link: Link
+    log: FilteringBoundLogger  # carries the platform and the socket's number; bind the call id once it is known
+
+
+class State(StrEnum):
+    """Whether another call may come."""
+
+    STARTING = "starting"
+    READY = "ready"
+    FULL = "full"
+    DRAINING = "draining"
+
+
+class Switchboard:
+    """Holds every running call. Used as a context manager around the life of the server.
+
+    Ask ``check`` before letting a media socket in and ``carry`` right after, with nothing awaited in between: then
+    no more than ``max_calls`` are ever carried.
+    """
+
+    def __init__(self, *, max_calls: int) -> None:
+        self.max_calls = max_calls
+        self._calls: dict[asyncio.Task[None], Runner] = {}
+        self._group = asyncio.TaskGroup()
+        self._open = False
+        self._draining = False
+
+    async def __aenter__(self) -> Self:
+        await self._group.__aenter__()
+        self._open = True
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._open = False
+        await self._group.__aexit__(kind, error, traceback)
+
+    @property
+    def active(self) -> int:
+        """Calls under way."""
+        return len(self._calls)
+
+    @property
+    def state(self) -> State:
+        """Whether another call may come, and if not, why."""
+        if self._draining:
+            return State.DRAINING
+        if not self._open:
+            return State.STARTING
+        return State.FULL if self.active >= self.max_calls else State.READY
+
+    def check(self) -> None:
+        """Return if there is room for another call; raises ``Busy`` if not."""
+        if (state := self.state) is not State.READY:
+            raise Busy(f"no call can be taken: {state}")
+
+    def carry(self, runner: Runner, link: Link, log: FilteringBoundLogger) -> None:
+        """Run the call to its end, then close its socket."""
+        task = self._group.create_task(_carry(runner, link, log))
+        self._calls[task] = runner
+        task.add_done_callback(self._calls.pop)
+
+    async def drain(self, seconds: float) -> None:
+        """Take no more calls; let the running ones finish for ``seconds``, then end them, then cut them."""
+        self._draining = True
+        if self._calls:
+            _log.info("draining", calls=self.active, seconds=seconds)
+            await self._wait(seconds)
+        if self._calls:
+            _log.warning("ending the calls that are left", calls=self.active)
+            for runner in list(self._calls.values()):
+                runner.end("the service is stopping")
+            await self._wait(FAREWELL_S)
+        self.cut()
+
+    def cut(self) -> None:
+        """End every call at once."""
+        self._draining = True
+        for task in list(self._calls):
+            task.cancel()
+
+    async def _wait(self, seconds: float) -> None:
+        if self._calls:
+            await asyncio.wait(list(self._calls), timeout=seconds)
+
+
+async def _carry(runner: Runner, link: Link, log: FilteringBoundLogger) -> None:
+    """The outer edge of a call's task: whatever happens in there stays in there."""
+    code, reason = 1000, ""
+    try:
+        await runner.run()
+    except asyncio.CancelledError:
+        code, reason = 1001, "the service is stopping"
+        raise
+    except Exception:
+        code, reason = 1011, "internal error"
+        log.exception("call failed")
+    finally:
+        link.close(code, reason)
+    await link.closed()

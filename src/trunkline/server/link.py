@@ -1,0 +1,146 @@
+"""One media socket, as its call sees it."""
+
+from typing import Any, Final, Protocol
+
+from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
+from structlog.typing import FilteringBoundLogger
+
+MAX_MESSAGE_BYTES: Final = 64 * 1024
+"""The largest message a phone platform may send, in one frame or in fragments. 20 ms of audio is 2 KB at most."""
+
+MAX_UNSENT_BYTES: Final = 256 * 1024
+"""Bytes that may wait for a peer that does not read, beyond what the kernel holds. The playout keeps a fraction of a
+second ahead (some 25 KB in the widest format), so a socket this far behind will not recover."""
+
+_MAX_REASON_BYTES = 123  # RFC 6455 §5.5: a control frame holds 125 bytes, two of them are the code
+
+# The same constants as plain names: looked up once per frame.
+_TEXT = WSMsgType.TEXT
+_BINARY = WSMsgType.BINARY
+
+
+class Receiver(Protocol):
+    """Who the messages are for."""
+
+    def received(self, data: bytes, binary: bool) -> None:
+        """One whole message."""
+        ...
+
+    def fault(self, reason: str, close_code: int) -> None:
+        """What came could not even be a message. The socket closes with this code."""
+        ...
+
+    def lost(self, reason: str) -> None:
+        """The socket is gone. Nothing follows."""
+        ...
+
+
+class MediaSocket(WSListener):  # type: ignore[misc, unused-ignore]
+    """A WebSocket of an admitted call: whole messages in, frames out, bounded both ways.
+
+    Set ``receiver`` before the first frame arrives, that is before control returns to the event loop.
+    """
+
+    __slots__ = ("_fragments", "_fragments_binary", "_log", "_transport", "_unsent", "receiver")
+
+    receiver: Receiver
+
+    def __init__(self, log: FilteringBoundLogger) -> None:
+        self._log = log
+        self._transport: WSTransport
+        self._fragments: bytearray | None = None
+        self._fragments_binary = False
+
+    # --- towards the peer ------------------------------------------------------------------------------------------
+
+    def send_text(self, data: bytes) -> None:
+        """Send one text message. Silently nothing once the socket is closed or gone."""
+        self._transport.send(_TEXT, data)
+
+    def send_binary(self, data: bytes) -> None:
+        """Send one binary message. Silently nothing once the socket is closed or gone."""
+        self._transport.send(_BINARY, data)
+
+    def close(self, code: int, reason: str) -> None:
+        """Say goodbye and close. Only the first call does anything."""
+        if not self._transport.is_close_frame_sent:
+            fitting = reason.encode()[:_MAX_REASON_BYTES].decode(errors="ignore")
+            self._transport.send_close(code, fitting)  # type: ignore[arg-type]  # any code goes on the wire
+            self._transport.disconnect()
+
+    def buffered(self) -> int:
+        """Bytes the kernel has not taken yet."""
+        size: int = self._unsent()
+        return size
+
+    async def closed(self) -> None:
+        """Wait until the socket is gone. After ``close`` that is soon: a peer that lingers is cut off."""
+        await self._transport.wait_disconnected()
+
+    # --- from the peer ---------------------------------------------------------------------------------------------
+
+    def on_ws_connected(self, transport: WSTransport) -> None:
+        """The upgrade was answered."""
+        self._transport = transport
+        self._unsent = transport.underlying_transport.get_write_buffer_size
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        """One frame. Nearly all are whole messages: those take the short way."""
+        kind = frame.msg_type
+        if transport.is_close_frame_sent and kind is not WSMsgType.CLOSE:
+            return
+        if frame.fin and self._fragments is None and (kind is _TEXT or kind is _BINARY):
+            self.receiver.received(frame.get_payload_as_bytes(), kind is _BINARY)
+        elif kind is WSMsgType.CLOSE:
+            self._answer_close(frame)
+        elif kind in (_TEXT, _BINARY, WSMsgType.CONTINUATION):
+            self._join(frame, kind)
+
+    def on_ws_disconnected(self, transport: WSTransport) -> None:
+        """The connection is gone, whoever ended it."""
+        self.receiver.lost(_why(transport.close_handshake))
+
+    def pause_writing(self) -> None:
+        """More than ``MAX_UNSENT_BYTES`` wait: the peer does not read. Its buffers go with it."""
+        self._log.warning("socket cut: the peer does not read", unsent_bytes=self.buffered(), limit=MAX_UNSENT_BYTES)
+        self._transport.send_close(WSCloseCode.POLICY_VIOLATION, "peer does not read")
+        self._transport.disconnect(graceful=False)
+
+    def resume_writing(self) -> None:
+        """Nothing to do: there is no way back from ``pause_writing``."""
+
+    def _answer_close(self, frame: WSFrame) -> None:
+        code = frame.get_close_code()
+        # A CLOSE without a code may not be answered with the number that stands for "no code".
+        self.close(WSCloseCode.OK if code == WSCloseCode.NO_INFO else code, "")  # type: ignore[arg-type]
+        self._transport.disconnect()
+
+    def _join(self, frame: WSFrame, kind: WSMsgType) -> None:
+        """RFC 6455 §5.4: a message may come as one TEXT or BINARY frame and CONTINUATION frames, the last with FIN."""
+        if (kind is WSMsgType.CONTINUATION) == (self._fragments is None):
+            self._fail("fragments out of order", 1002)
+            return
+        if self._fragments is None:
+            self._fragments = bytearray()
+            self._fragments_binary = kind is _BINARY
+        if len(self._fragments) + frame.payload_size > MAX_MESSAGE_BYTES:
+            self._fail(f"message over {MAX_MESSAGE_BYTES} bytes", 1009)
+            return
+        self._fragments += frame.get_payload_as_memoryview()
+        if frame.fin:
+            whole, self._fragments = bytes(self._fragments), None
+            self.receiver.received(whole, self._fragments_binary)
+
+    def _fail(self, reason: str, code: int) -> None:
+        self._fragments = None
+        self.receiver.fault(reason, code)
+        self.close(code, reason)  # if the receiver has not
+
+
+def _why(handshake: Any) -> str:
+    """Who ended the connection, for the log. The peer's own words stay out of it."""
+    if handshake is None:
+        return "connection lost"
+    if handshake.recv_then_sent or handshake.sent is None:
+        return f"closed by the peer ({int(handshake.recv.code)})"
+    return f"closed by us ({int(handshake.sent.code)}: {handshake.sent.reason})"

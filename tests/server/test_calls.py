@@ -1,0 +1,135 @@
+"""The switchboard: room, drain, and calls that fail."""
+
+import asyncio
+
+import pytest
+from structlog.testing import capture_logs
+
+from trunkline import logs
+from trunkline.errors import Busy
+from trunkline.server.calls import State, Switchboard
+
+LOG = logs.get("test")
+
+
+class Call:
+    """A call, and its link in one, that ends when told to: by ``finish``, or by ``end`` if it obeys."""
+
+    def __init__(self, *, obeys=True, fails=False):
+        self.obeys, self.fails = obeys, fails
+        self.over = asyncio.Event()
+        self.ended, self.closed_with = [], []
+
+    def received(self, data, binary): ...
+    def fault(self, reason, close_code): ...
+    def lost(self, reason): ...
+    def send_text(self, data): ...
+    def send_binary(self, data): ...
+
+    def buffered(self):
+        return 0
+
+    async def run(self):
+        await self.over.wait()
+        if self.fails:
+            raise RuntimeError("boom")
+
+    def end(self, reason):
+        self.ended.append(reason)
+        if self.obeys:
+            self.over.set()
+
+    def close(self, code, reason):
+        self.closed_with.append(code)
+
+    async def closed(self): ...
+
+
+def test_there_is_room_for_as_many_calls_as_was_said_and_no_more():
+    async def scenario():
+        async with Switchboard(max_calls=2) as board:
+            calls = [Call(), Call()]
+            for call in calls:
+                board.check()
+                board.carry(call, call, LOG)
+            assert (board.active, board.state) == (2, State.FULL)
+            with pytest.raises(Busy, match="full"):
+                board.check()
+            calls[0].over.set()
+            while board.active == 2:
+                await asyncio.sleep(0)
+            board.check()
+            calls[1].over.set()
+
+    asyncio.run(scenario())
+
+
+def test_nobody_is_let_in_before_the_board_is_open():
+    async def scenario():
+        board = Switchboard(max_calls=1)
+        assert board.state is State.STARTING
+        with pytest.raises(Busy, match="starting"):
+            board.check()
+
+    asyncio.run(scenario())
+
+
+def test_draining_waits_for_calls_that_finish_by_themselves():
+    async def scenario():
+        async with Switchboard(max_calls=2) as board:
+            board.carry(call := Call(), call, LOG)
+            draining = asyncio.create_task(board.drain(60))
+            await asyncio.sleep(0)
+            assert board.state is State.DRAINING
+            with pytest.raises(Busy, match="draining"):
+                board.check()
+            call.over.set()
+            await draining
+            return call
+
+    call = asyncio.run(scenario())
+    assert (call.ended, call.closed_with) == ([], [1000])
+
+
+def test_calls_left_at_the_deadline_are_ended_in_good_order():
+    async def scenario():
+        async with Switchboard(max_calls=2) as board:
+            board.carry(call := Call(), call, LOG)
+            await board.drain(0)
+            return call
+
+    call = asyncio.run(scenario())
+    assert (call.ended, call.closed_with) == (["the service is stopping"], [1000])
+
+
+def test_calls_that_will_not_end_are_cut(monkeypatch):
+    monkeypatch.setattr("trunkline.server.calls.FAREWELL_S", 0)
+
+    async def scenario():
+        async with Switchboard(max_calls=2) as board:
+            board.carry(call := Call(obeys=False), call, LOG)
+            await asyncio.sleep(0)
+            await board.drain(0)
+            return call
+
+    call = asyncio.run(scenario())
+    assert call.closed_with == [1001]
+
+
+def test_a_call_that_raises_closes_its_own_socket_and_no_other():
+    async def scenario():
+        async with Switchboard(max_calls=2) as board:
+            bad, good = Call(fails=True), Call()
+            board.carry(bad, bad, LOG)
+            board.carry(good, good, LOG)
+            bad.over.set()
+            while board.active == 2:
+                await asyncio.sleep(0)
+            assert good.closed_with == []
+            good.over.set()
+        return bad, good
+
+    with capture_logs() as lines:
+        bad, good = asyncio.run(scenario())
+    assert (bad.closed_with, good.closed_with) == ([1011], [1000])
+    assert [line["event"] for line in lines] == ["call failed"]
