@@ -48,7 +48,7 @@ def test_the_recorded_conversation_goes_as_written() -> None:
         else:
             sent = gateway.send(command(line["command"]))
             assert [json.loads(f.data) for f in sent if isinstance(f, TextFrame)] == line["messages"], line["why"]
-    assert (gateway.lost, gateway.misnumbered, gateway.ignored) == (3, 2, 3)
+    assert (gateway.lost, gateway.misnumbered, gateway.ignored) == (3, 2, 4)
     assert gateway.replies == []
 
 
@@ -182,6 +182,18 @@ def test_a_lost_message_is_remembered_until_the_next_audio() -> None:
     assert receive(gateway, mark) == [MarkReached("m")]  # number 3 was the audio that is missing
     assert receive(gateway, media(5, 40))[0] == AudioMissing(160, lost=True)
     assert receive(gateway, media(6, 80))[0] == AudioMissing(160, lost=False)
+
+
+def test_a_lost_message_that_was_not_audio_is_counted_and_then_forgotten() -> None:
+    gateway, _ = started()
+    receive(gateway, media(2, 0))
+    assert receive(gateway, media(4, 20)) == [AudioHeard(b"\xff" * 160)]
+    assert gateway.lost == 1
+    digit = f'{{"event":"dtmf","sequenceNumber":"6","streamSid":"{STREAM}","dtmf":{{"digit":"1"}}}}'.encode()
+    assert receive(gateway, digit) == [DigitPressed("1")]
+    assert gateway.lost == 2
+    assert receive(gateway, media(7, 40)) == [AudioHeard(b"\xff" * 160)]
+    assert receive(gateway, media(8, 80))[0] == AudioMissing(160, lost=False)
 
 
 def test_small_steps_of_the_clock_add_up_to_a_hole() -> None:

@@ -87,7 +87,6 @@ class TwilioGateway:
         self._admit = admit
         self._rest = rest
         self._start: StartDetails | None = None
-        self._account_sid = ""
         self._stopped = False
         self._next = 0  # the next message's number
         self._torn = False  # a message was lost since the last audio
@@ -154,7 +153,6 @@ class TwilioGateway:
         hears = _audio_format(start.media_format)
         party = self._admit(start, now)
         self._start = start
-        self._account_sid = party.account_sid or start.account_sid
         self._next = message.sequence_number + 1
         self._sample_ms = 1000 / hears.rate
         self._media = b'{"event":"media","streamSid":"%b","media":{"payload":' % start.stream_sid.encode()
@@ -257,10 +255,10 @@ class TwilioGateway:
                 return (TextFrame(b'{"event":"clear","streamSid":"%b"}' % sid),)
             case HangUp():
                 # With <Hangup/> after <Connect> closing ends the call too: REST is the faster and surer way.
-                hang_up = self._rest.hang_up(self._account_sid, self._start.call_sid)
+                hang_up = self._rest.hang_up(self._start.account_sid, self._start.call_sid)
                 return (hang_up, CloseSocket()) if hang_up else (CloseSocket(),)
             case Transfer(target=target):
-                transfer = self._rest.transfer(self._account_sid, self._start.call_sid, target)
+                transfer = self._rest.transfer(self._start.account_sid, self._start.call_sid, target)
                 return (transfer,) if transfer else ()
             case EndUtterance() | SendDigits():
                 return ()
