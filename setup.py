@@ -6,7 +6,7 @@ from Cython.Build import cythonize
 from setuptools import Extension, setup
 
 # -ffp-contract=off: a fused multiply-add would round differently from machine to machine.
-UNIX_FLAGS = ["-O3", "-ffp-contract=off"]
+UNIX_FLAGS = ["-O3", "-ffp-contract=off", "-g0"]
 
 setup(
     ext_modules=cythonize(
@@ -17,6 +17,6 @@ setup(
                 extra_compile_args=[] if sys.platform == "win32" else UNIX_FLAGS,
             )
         ],
-        language_level=3,
+        build_dir="build",  # the generated C doesn't belong into the package
     )
 )

@@ -30,7 +30,8 @@ cdef extern from *:
     #define TL_AVX2_INLINE __attribute__((target("avx2"), always_inline)) static inline
     #endif
 
-    /* The place of one output: the oldest sample and tap of its sum. `next` moves to the following output. */
+    /* Where the sum of one output begins: its oldest sample, and the oldest tap of its row. The pace says how far
+       the next output is: whole samples, rows (in taps), and where the rows start over, one sample on. */
     typedef struct { const int16_t *x, *row; } tl_place;
     typedef struct { ptrdiff_t step, rest, all; const int16_t *end; } tl_pace;
 
@@ -49,8 +50,7 @@ cdef extern from *:
         return then;
     }
 
-    /* `count` outputs, each `width` samples times `width` taps, times `gain`, rounded half to even and saturated.
-       The first lies at x[at] + phase/up samples, each further one down/up samples later. */
+    /* `count` outputs: each `width` samples times `width` taps, times `gain`, rounded half to even, saturated. */
     static void tl_fir_plain(tl_place place, tl_pace pace, int width, double gain, int16_t *out, int count)
     {
         width &= ~15;  /* it is a multiple of 16: now the compiler knows, too */
@@ -102,7 +102,7 @@ cdef extern from *:
         tl_fir_plain(place, pace, width, gain, out + j, count - j);
     }
 
-    /* Ratios known here, from the start of a row: 4 * up outputs a turn, all places known to the compiler. */
+    /* A ratio the compiler knows, from phase 0 on: all places of 4 * up outputs are constants to it. */
     TL_AVX2_INLINE void tl_fir_known(tl_place place, int width, int up, int down,
                                      double gain, int16_t *out, int count)
     {
@@ -125,26 +125,31 @@ cdef extern from *:
         tl_fir_plain(place, pace, width, gain, out + j, count - j);
     }
 
-    TL_AVX2 static void tl_fir_avx2(tl_place place, tl_pace pace, int width, int up, int down,
+    TL_AVX2 static void tl_fir_avx2(tl_place place, tl_pace pace, int width, int up, int down, int phase,
                                     double gain, int16_t *out, int count)
     {
-        if (up == 1 && width == 144 && down == 3)  /* 24 to 8 kHz */
-            tl_fir_known(place, 144, 1, 3, gain, out, count);
-        else if (up == 1)
-            tl_fir_known(place, width, 1, down, gain, out, count);
-        else if (width == 48 && down == 1 && up == 2)
-            tl_fir_known(place, 48, 2, 1, gain, out, count);
-        else if (width == 48 && down == 1 && up == 3)
-            tl_fir_known(place, 48, 3, 1, gain, out, count);
-        else if (width == 48 && down == 1 && up == 6)
-            tl_fir_known(place, 48, 6, 1, gain, out, count);
-        else if (width == 48)
-            tl_fir_any(place, pace, 48, gain, out, count);
+    #define TL_KNOWN(u, d, w) \
+        if (up == u && down == d && width == w && phase == 0) { \
+            tl_fir_known(place, w, u, d, gain, out, count); \
+            return; \
+        }
+        TL_KNOWN(2, 1, 48)  /* 8 to 16 kHz */
+        TL_KNOWN(3, 1, 48)  /* 8 to 24 */
+        TL_KNOWN(6, 1, 48)  /* 8 to 48 */
+        TL_KNOWN(1, 2, 96)
+        TL_KNOWN(1, 3, 144)
+        TL_KNOWN(1, 6, 288)
+        TL_KNOWN(3, 2, 48)  /* 16 to 24 */
+        TL_KNOWN(2, 3, 80)
+    #undef TL_KNOWN
+        if (width == 48)
+            tl_fir_any(place, pace, 48, gain, out, count);  /* unrolled */
         else
             tl_fir_any(place, pace, width, gain, out, count);
     }
     #endif
 
+    /* The first output lies at x[at] + phase/up samples, each further one down/up samples later. */
     static void tl_fir(const int16_t *x, const int16_t *taps, int width, int up, int down,
                        int at, int phase, double gain, int16_t *out, int count)
     {
@@ -152,14 +157,14 @@ cdef extern from *:
         const tl_pace pace = tl_pace_of(taps, width, up, down);
     #ifdef TL_AVX2
         if (__builtin_cpu_supports("avx2"))
-            tl_fir_avx2(place, pace, width, up, down, gain, out, count);
+            tl_fir_avx2(place, pace, width, up, down, phase, gain, out, count);
         else
     #endif
             tl_fir_plain(place, pace, width, gain, out, count);
     }
 
     static void tl_level(const int16_t *x, ptrdiff_t n, int ceiling,
-                            int *low, int *high, int64_t *sum, int64_t *squares, ptrdiff_t *clipped)
+                         int *low, int *high, int64_t *sum, int64_t *squares, ptrdiff_t *clipped)
     {
         *low = 0; *high = 0; *sum = 0; *squares = 0; *clipped = 0;
         while (n > 0) {
@@ -291,18 +296,22 @@ cdef bytes encoded(int law, object data):
 
 
 def decode_mulaw(mulaw):
+    """PCM16 of mu-law codes, one sample for each byte."""
     return decoded(MULAW, mulaw)
 
 
 def decode_alaw(alaw):
+    """PCM16 of A-law codes, one sample for each byte."""
     return decoded(ALAW, alaw)
 
 
 def encode_mulaw(pcm16):
+    """Mu-law codes of PCM16, one byte for each sample."""
     return encoded(MULAW, pcm16)
 
 
 def encode_alaw(pcm16):
+    """A-law codes of PCM16, one byte for each sample."""
     return encoded(ALAW, pcm16)
 
 
@@ -328,7 +337,7 @@ cdef class Taps:
     def __cinit__(self, *, int up, int down, int width, int tail, int unity, double delay_ms, bytes rows not None):
         cdef const int16_t *given = <const int16_t *>PyBytes_AS_STRING(rows)
         cdef int row, k, total, magnitude
-        if not (up > 0 and down > 0 and 0 < tail < width <= WIDEST and width % 16 == 0):
+        if not (up > 0 and down > 0 and unity > 0 and 0 < tail < width <= WIDEST and width % 16 == 0):
             raise AudioError(f"a filter can't be {up}/{down} with {width} taps")
         if PyBytes_GET_SIZE(rows) != 2 * up * width:
             raise AudioError(f"{up} rows of {width} taps are {2 * up * width} bytes, not {PyBytes_GET_SIZE(rows)}")
