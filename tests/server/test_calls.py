@@ -1,8 +1,10 @@
 """The switchboard: room, drain, and calls that fail."""
 
 import asyncio
+from typing import Any
 
 import pytest
+from house import until
 from structlog.testing import capture_logs
 
 from trunkline import logs
@@ -15,38 +17,39 @@ LOG = logs.get("test")
 class Call:
     """A call, and its link in one, that ends when told to: by ``finish``, or by ``end`` if it obeys."""
 
-    def __init__(self, *, obeys=True, fails=False):
+    def __init__(self, *, obeys: Any = True, fails: Any = False) -> None:
         self.obeys, self.fails = obeys, fails
         self.over = asyncio.Event()
-        self.ended, self.closed_with = [], []
+        self.ended: list[str] = []
+        self.closed_with: list[int] = []
 
-    def received(self, data, binary): ...
-    def fault(self, reason, close_code): ...
-    def lost(self, reason): ...
-    def send_text(self, data): ...
-    def send_binary(self, data): ...
+    def received(self, data: Any, binary: Any) -> None: ...
+    def fault(self, reason: str, close_code: Any) -> None: ...
+    def lost(self, reason: str) -> None: ...
+    def send_text(self, data: Any) -> None: ...
+    def send_binary(self, data: Any) -> None: ...
 
-    def buffered(self):
+    def buffered(self) -> Any:
         return 0
 
-    async def run(self):
+    async def run(self) -> None:
         await self.over.wait()
         if self.fails:
             raise RuntimeError("boom")
 
-    def end(self, reason):
+    def end(self, reason: str) -> None:
         self.ended.append(reason)
         if self.obeys:
             self.over.set()
 
-    def close(self, code, reason):
+    def close(self, code: int, reason: str) -> None:
         self.closed_with.append(code)
 
-    async def closed(self): ...
+    async def closed(self) -> None: ...
 
 
-def test_there_is_room_for_as_many_calls_as_was_said_and_no_more():
-    async def scenario():
+def test_there_is_room_for_as_many_calls_as_was_said_and_no_more() -> None:
+    async def scenario() -> None:
         async with Switchboard(max_calls=2) as board:
             calls = [Call(), Call()]
             for call in calls:
@@ -56,16 +59,15 @@ def test_there_is_room_for_as_many_calls_as_was_said_and_no_more():
             with pytest.raises(Busy, match="full"):
                 board.check()
             calls[0].over.set()
-            while board.active == 2:
-                await asyncio.sleep(0)
+            await until(lambda: board.active == 1)
             board.check()
             calls[1].over.set()
 
     asyncio.run(scenario())
 
 
-def test_nobody_is_let_in_before_the_board_is_open():
-    async def scenario():
+def test_nobody_is_let_in_before_the_board_is_open() -> None:
+    async def scenario() -> None:
         board = Switchboard(max_calls=1)
         assert board.state is State.STARTING
         with pytest.raises(Busy, match="starting"):
@@ -74,8 +76,8 @@ def test_nobody_is_let_in_before_the_board_is_open():
     asyncio.run(scenario())
 
 
-def test_draining_waits_for_calls_that_finish_by_themselves():
-    async def scenario():
+def test_draining_waits_for_calls_that_finish_by_themselves() -> None:
+    async def scenario() -> Any:
         async with Switchboard(max_calls=2) as board:
             board.carry(call := Call(), call, LOG)
             draining = asyncio.create_task(board.drain(60))
@@ -91,8 +93,8 @@ def test_draining_waits_for_calls_that_finish_by_themselves():
     assert (call.ended, call.closed_with) == ([], [1000])
 
 
-def test_calls_left_at_the_deadline_are_ended_in_good_order():
-    async def scenario():
+def test_calls_left_at_the_deadline_are_ended_in_good_order() -> None:
+    async def scenario() -> Any:
         async with Switchboard(max_calls=2) as board:
             board.carry(call := Call(), call, LOG)
             await board.drain(0)
@@ -102,10 +104,10 @@ def test_calls_left_at_the_deadline_are_ended_in_good_order():
     assert (call.ended, call.closed_with) == (["the service is stopping"], [1000])
 
 
-def test_calls_that_will_not_end_are_cut(monkeypatch):
+def test_calls_that_will_not_end_are_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("trunkline.server.calls.FAREWELL_S", 0)
 
-    async def scenario():
+    async def scenario() -> Any:
         async with Switchboard(max_calls=2) as board:
             board.carry(call := Call(obeys=False), call, LOG)
             await asyncio.sleep(0)
@@ -116,15 +118,14 @@ def test_calls_that_will_not_end_are_cut(monkeypatch):
     assert call.closed_with == [1001]
 
 
-def test_a_call_that_raises_closes_its_own_socket_and_no_other():
-    async def scenario():
+def test_a_call_that_raises_closes_its_own_socket_and_no_other() -> None:
+    async def scenario() -> Any:
         async with Switchboard(max_calls=2) as board:
             bad, good = Call(fails=True), Call()
             board.carry(bad, bad, LOG)
             board.carry(good, good, LOG)
             bad.over.set()
-            while board.active == 2:
-                await asyncio.sleep(0)
+            await until(lambda: board.active == 1)
             assert good.closed_with == []
             good.over.set()
         return bad, good

@@ -3,9 +3,11 @@
 import asyncio
 import socket
 import struct
+from typing import Any
 
 import pytest
 import uvloop
+from house import open_house
 from structlog.testing import capture_logs
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
@@ -20,7 +22,7 @@ HANDSHAKE = (
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 
 
-def frame(opcode, payload=b"", *, fin=True):
+def frame(opcode: Any, payload: Any = b"", *, fin: Any = True) -> Any:
     """A masked client frame (the mask is all zeros, which is one like any other)."""
     size = len(payload)
     head = bytes([(0x80 if fin else 0) | opcode])
@@ -36,17 +38,17 @@ def frame(opcode, payload=b"", *, fin=True):
 class RawPhone:
     """A WebSocket client that can misbehave."""
 
-    def __init__(self, reader, writer):
+    def __init__(self, reader: Any, writer: Any) -> None:
         self.reader, self.writer = reader, writer
 
     @classmethod
-    async def dial(cls, port):
+    async def dial(cls, port: int) -> Any:
         phone = cls(*await asyncio.open_connection("127.0.0.1", port))
         phone.writer.write(HANDSHAKE)
         assert (await phone.reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101 ")
         return phone
 
-    async def frame(self):
+    async def frame(self) -> Any:
         """Opcode and payload of the next frame."""
         first, size = await self.reader.readexactly(2)
         if size == 126:
@@ -74,9 +76,9 @@ CONVERSATIONS = {
 }
 
 
-@pytest.mark.parametrize("sent, heard", CONVERSATIONS.values(), ids=CONVERSATIONS)
-def test_messages_arrive_whole_however_they_were_sent(open_house, sent, heard):
-    async def scenario():
+@pytest.mark.parametrize(("sent", "heard"), CONVERSATIONS.values(), ids=CONVERSATIONS)
+def test_messages_arrive_whole_however_they_were_sent(sent: Any, heard: Any) -> None:
+    async def scenario() -> Any:
         async with open_house() as house:
             phone = await RawPhone.dial(house.port)
             for piece in sent:
@@ -106,9 +108,9 @@ FAULTS = {
 }
 
 
-@pytest.mark.parametrize("sent, code", FAULTS.values(), ids=FAULTS)
-def test_what_is_no_message_ends_the_call_with_the_right_code(open_house, sent, code):
-    async def scenario():
+@pytest.mark.parametrize(("sent", "code"), FAULTS.values(), ids=FAULTS)
+def test_what_is_no_message_ends_the_call_with_the_right_code(sent: Any, code: int) -> None:
+    async def scenario() -> Any:
         async with open_house() as house:
             phone = await RawPhone.dial(house.port)
             phone.writer.write(sent)
@@ -124,8 +126,8 @@ def test_what_is_no_message_ends_the_call_with_the_right_code(open_house, sent, 
     assert call.why.startswith(f"closed by us ({code}")
 
 
-def test_one_bad_peer_does_not_touch_another_call(open_house):
-    async def scenario():
+def test_one_bad_peer_does_not_touch_another_call() -> None:
+    async def scenario() -> None:
         async with open_house() as house, connect(house.media) as good:
             bad = await RawPhone.dial(house.port)
             bad.writer.write(frame(CONTINUATION, b"x"))
@@ -137,8 +139,8 @@ def test_one_bad_peer_does_not_touch_another_call(open_house):
     uvloop.run(scenario())
 
 
-def test_a_ping_is_answered_with_its_own_payload(open_house):
-    async def scenario():
+def test_a_ping_is_answered_with_its_own_payload() -> None:
+    async def scenario() -> Any:
         async with open_house() as house:
             phone = await RawPhone.dial(house.port)
             phone.writer.write(frame(PING, b"are you there"))
@@ -154,8 +156,8 @@ def test_a_ping_is_answered_with_its_own_payload(open_house):
     [(struct.pack(">H", 1000), 1000), (struct.pack(">H", 4000) + b"bye", 4000), (b"", 1000)],
     ids=["normal", "private code", "no code"],
 )
-def test_a_close_is_answered_and_the_call_learns_of_it(open_house, closing, answered):
-    async def scenario():
+def test_a_close_is_answered_and_the_call_learns_of_it(closing: Any, answered: Any) -> None:
+    async def scenario() -> Any:
         async with open_house() as house:
             phone = await RawPhone.dial(house.port)
             phone.writer.write(frame(CLOSE, closing))
@@ -171,8 +173,8 @@ def test_a_close_is_answered_and_the_call_learns_of_it(open_house, closing, answ
     assert "bye" not in why
 
 
-def test_a_close_of_ours_reaches_the_peer_with_code_and_reason(open_house):
-    async def scenario():
+def test_a_close_of_ours_reaches_the_peer_with_code_and_reason() -> None:
+    async def scenario() -> Any:
         async with open_house() as house, connect(house.media) as phone:
             house.calls[0].link.close(1008, "no ticket")
             house.calls[0].link.close(1000, "the second time does nothing")
@@ -187,8 +189,8 @@ def test_a_close_of_ours_reaches_the_peer_with_code_and_reason(open_house):
     assert why == "closed by us (1008: no ticket)"
 
 
-def test_a_connection_that_just_vanishes_is_told_to_the_call(open_house):
-    async def scenario():
+def test_a_connection_that_just_vanishes_is_told_to_the_call() -> None:
+    async def scenario() -> Any:
         async with open_house() as house:
             phone = await RawPhone.dial(house.port)
             phone.writer.transport.abort()
@@ -198,7 +200,7 @@ def test_a_connection_that_just_vanishes_is_told_to_the_call(open_house):
     assert uvloop.run(scenario()) == "connection lost"
 
 
-async def _dial_deaf(port):
+async def _dial_deaf(port: int) -> Any:
     """A connection whose kernel takes as little as it can, and whose program takes nothing."""
     sock = socket.socket()
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -210,8 +212,8 @@ async def _dial_deaf(port):
     return sock
 
 
-def test_a_peer_that_never_reads_is_cut_off_and_its_buffer_stays_bounded(open_house):
-    async def scenario():
+def test_a_peer_that_never_reads_is_cut_off_and_its_buffer_stays_bounded() -> None:
+    async def scenario() -> Any:
         async with open_house() as house:
             phone = await _dial_deaf(house.port)
             (call,) = house.calls
@@ -230,8 +232,8 @@ def test_a_peer_that_never_reads_is_cut_off_and_its_buffer_stays_bounded(open_ho
     assert any(line["event"] == "socket cut: the peer does not read" for line in lines)
 
 
-def test_a_peer_that_pings_and_never_reads_is_cut_off_too(open_house):
-    async def scenario():
+def test_a_peer_that_pings_and_never_reads_is_cut_off_too() -> None:
+    async def scenario() -> Any:
         async with open_house() as house:
             phone = await _dial_deaf(house.port)
             loop = asyncio.get_running_loop()
@@ -249,10 +251,10 @@ def test_a_peer_that_pings_and_never_reads_is_cut_off_too(open_house):
     assert uvloop.run(scenario()) == "closed by us (1008: peer does not read)"
 
 
-def test_a_peer_that_will_not_close_its_side_is_cut_off(open_house, monkeypatch):
+def test_a_peer_that_will_not_close_its_side_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(linger, "LINGER_S", 0.01)
 
-    async def scenario():
+    async def scenario() -> None:
         async with open_house() as house:
             phone = await RawPhone.dial(house.port)
             house.calls[0].link.close(1000, "")

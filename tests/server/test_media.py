@@ -2,11 +2,13 @@
 
 import asyncio
 import base64
+from typing import Any
 
 import httpx
 import pytest
 import uvloop
 from fastapi import WebSocket
+from house import open_house, until
 from structlog.testing import capture_logs
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
@@ -23,7 +25,7 @@ HANDSHAKE = {
 }
 
 
-async def answer(port, target="/media/acme", method="GET", **changed):
+async def answer(port: int, target: Any = "/media/acme", method: str = "GET", **changed: Any) -> Any:
     """Status line, headers and body of the answer to an upgrade request."""
     headers = HANDSHAKE | {name.replace("_", "-"): value for name, value in changed.items()}
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -35,8 +37,8 @@ async def answer(port, target="/media/acme", method="GET", **changed):
     return head, body
 
 
-def test_one_port_serves_http_and_media(open_house):
-    async def scenario():
+def test_one_port_serves_http_and_media() -> None:
+    async def scenario() -> None:
         async with open_house() as house, connect(house.media) as phone, httpx.AsyncClient() as http:
             await phone.send("hello")
             assert await phone.recv() == "hello"
@@ -46,12 +48,12 @@ def test_one_port_serves_http_and_media(open_house):
     uvloop.run(scenario())
 
 
-def test_a_websocket_on_another_path_goes_to_the_application(open_house):
+def test_a_websocket_on_another_path_goes_to_the_application() -> None:
     async def talk(socket: WebSocket) -> None:
         await socket.accept()
         await socket.send_text("from the application")
 
-    async def scenario():
+    async def scenario() -> None:
         async with open_house() as house:
             house.gateway.app.add_api_websocket_route("/elsewhere", talk)
             async with connect(f"ws://127.0.0.1:{house.port}/elsewhere") as other:
@@ -62,8 +64,8 @@ def test_a_websocket_on_another_path_goes_to_the_application(open_house):
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_a_stranger_is_refused_before_the_upgrade_and_not_told_why(open_house, status):
-    async def scenario():
+def test_a_stranger_is_refused_before_the_upgrade_and_not_told_why(status: int) -> None:
+    async def scenario() -> Any:
         async with open_house(refusal=Refused("ACME_TOKEN is not set", status=status)) as house:
             return await answer(house.port), house.calls
 
@@ -76,8 +78,8 @@ def test_a_stranger_is_refused_before_the_upgrade_and_not_told_why(open_house, s
     assert line["reason"] == "ACME_TOKEN is not set"
 
 
-def test_a_full_house_answers_503_before_the_upgrade(open_house):
-    async def scenario():
+def test_a_full_house_answers_503_before_the_upgrade() -> None:
+    async def scenario() -> Any:
         async with open_house(max_calls=1) as house, connect(house.media):
             with pytest.raises(InvalidStatus) as refused:
                 await connect(house.media)
@@ -86,16 +88,15 @@ def test_a_full_house_answers_503_before_the_upgrade(open_house):
     assert uvloop.run(scenario()) == (503, 1)
 
 
-def test_the_place_of_a_call_that_ended_is_free_again(open_house):
-    async def scenario():
+def test_the_place_of_a_call_that_ended_is_free_again() -> None:
+    async def scenario() -> None:
         async with open_house(max_calls=1) as house:
             for _ in range(3):
                 async with connect(house.media) as phone:
                     await phone.send("hello")
                     assert await phone.recv() == "hello"
                 await house.calls[-1].gone.wait()
-                while house.board.active:
-                    await asyncio.sleep(0)
+                await until(lambda: house.board.active == 0)
 
     uvloop.run(scenario())
 
@@ -110,8 +111,8 @@ def test_the_place_of_a_call_that_ended_is_free_again(open_house):
     ],
     ids=["old version", "short key", "no base64", "not a GET"],
 )
-def test_a_handshake_we_cannot_answer_is_refused(open_house, changed, status):
-    async def scenario():
+def test_a_handshake_we_cannot_answer_is_refused(changed: Any, status: int) -> None:
+    async def scenario() -> Any:
         async with open_house() as house:
             return (await answer(house.port, **changed))[0], house.calls
 
@@ -120,8 +121,8 @@ def test_a_handshake_we_cannot_answer_is_refused(open_house, changed, status):
     assert calls == []
 
 
-def test_the_door_sees_the_configured_address_whatever_the_host_header_says(open_house):
-    async def scenario():
+def test_the_door_sees_the_configured_address_whatever_the_host_header_says() -> None:
+    async def scenario() -> Any:
         async with open_house() as house:
             head, _ = await answer(house.port, "/media/acme?a=%2F&b", X_Forwarded_Host="evil.example.net")
             return head, house.door.asked[0]
@@ -132,11 +133,11 @@ def test_the_door_sees_the_configured_address_whatever_the_host_header_says(open
     assert request.headers["sec-websocket-key"] == KEY
 
 
-def test_a_call_that_cannot_be_made_is_our_fault_and_harms_nobody_else(open_house):
-    def broken(accepted):
+def test_a_call_that_cannot_be_made_is_our_fault_and_harms_nobody_else() -> None:
+    def broken(accepted: Any) -> None:
         raise RuntimeError("no")
 
-    async def scenario():
+    async def scenario() -> Any:
         async with open_house(call=broken) as house, httpx.AsyncClient() as http:
             head, _ = await answer(house.port)
             live = await http.get(f"http://127.0.0.1:{house.port}/live")

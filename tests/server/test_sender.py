@@ -1,4 +1,5 @@
 import asyncio
+from typing import Any
 
 import httpx
 import pytest
@@ -18,19 +19,19 @@ HANG_UP = HttpCall(
 )
 
 
-def send(*answers):
+def send(*answers: Any) -> Any:
     """What reached the platform, which gives these answers in turn, and what was logged."""
     requests = []
     left = list(answers)
 
-    def platform(request):
+    def platform(request: Any) -> Any:
         requests.append(request)
         answer = left.pop(0)
         if isinstance(answer, Exception):
             raise answer
         return httpx.Response(answer)
 
-    async def scenario():
+    async def scenario() -> None:
         async with HttpSender(httpx.MockTransport(platform), wait_s=0) as sender:
             await sender(HANG_UP)
 
@@ -39,7 +40,7 @@ def send(*answers):
     return requests, lines
 
 
-def test_a_request_arrives_as_it_was_described():
+def test_a_request_arrives_as_it_was_described() -> None:
     (request,), lines = send(200)
     assert (request.method, str(request.url), request.content) == ("POST", HANG_UP.url, HANG_UP.body)
     assert request.headers["x-one"] == "1"
@@ -62,13 +63,13 @@ def test_a_request_arrives_as_it_was_described():
     ],
     ids=str,
 )
-def test_it_is_tried_again_where_that_may_help(answers, attempts, logged):
+def test_it_is_tried_again_where_that_may_help(answers: Any, attempts: Any, logged: Any) -> None:
     requests, lines = send(*answers)
     assert len(requests) == attempts
     assert [line["outcome"] for line in lines] == ([logged] if logged else [])
 
 
-def test_neither_address_nor_content_nor_key_is_logged():
+def test_neither_address_nor_content_nor_key_is_logged() -> None:
     _, lines = send(400)
     assert not any(secret in str(lines) for secret in ("CA123", "s3cret", "AC1", "completed"))
     assert lines[0]["purpose"] == "hang up"

@@ -3,7 +3,7 @@ import sys
 from trunkline.server.watchdog import LATE_S, PERIOD_S, Heartbeat, place
 
 
-def test_a_loop_that_runs_in_time_is_not_reported():
+def test_a_loop_that_runs_in_time_is_not_reported() -> None:
     heart = Heartbeat(10.0)
     for beat in range(1, 100):
         now = 10.0 + beat * PERIOD_S
@@ -11,24 +11,28 @@ def test_a_loop_that_runs_in_time_is_not_reported():
         assert heart.beat(now) is None
 
 
-def test_a_blocked_loop_is_reported_once_with_where_it_was_seen():
+def test_a_blocked_loop_is_reported_once_with_where_it_was_seen() -> None:
     heart = Heartbeat(10.0)
     late = 10.0 + PERIOD_S + 2 * LATE_S
     assert heart.late(late)
     heart.see("slow.py:1 think")
     assert not heart.late(late + 5)  # seen once is enough
-    blocked, where = heart.beat(late + 10)
+    report = heart.beat(late + 10)
+    assert report is not None
+    blocked, where = report
     assert round(blocked, 3) == 10 + 2 * LATE_S
     assert where == "slow.py:1 think"
     assert heart.beat(late + 10 + PERIOD_S) is None
 
 
-def test_a_block_too_short_for_the_watcher_is_reported_without_a_place():
+def test_a_block_too_short_for_the_watcher_is_reported_without_a_place() -> None:
     heart = Heartbeat(10.0)
-    assert heart.beat(10.0 + PERIOD_S + 1.5 * LATE_S)[1] == ""
+    report = heart.beat(10.0 + PERIOD_S + 1.5 * LATE_S)
+    assert report is not None
+    assert report[1] == ""
 
 
-def test_a_place_names_files_lines_and_functions():
+def test_a_place_names_files_lines_and_functions() -> None:
     secret = "+15005550006"
     calls = place(sys._getframe()).split(" > ")
     assert calls[-1].startswith("test_watchdog.py:")

@@ -1,0 +1,40 @@
+"""The command line itself."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from trunkline.cli.main import COMMANDS, app
+
+HEAVY = {"numpy", "onnxruntime", "fastapi", "uvicorn", "picows", "pydantic", "soundfile"}
+
+
+def test_help_names_every_command() -> None:
+    result = CliRunner().invoke(app, ["--help"])
+    assert result.exit_code == 0
+    assert all(name in result.output for name in COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_explains_itself(name: str) -> None:
+    assert CliRunner().invoke(app, [name, "--help"]).exit_code == 0
+
+
+def test_help_loads_nothing_heavy() -> None:
+    program = "import sys, trunkline.cli.main; print(*{name.split('.')[0] for name in sys.modules})"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert not HEAVY & set(done.stdout.split())
+
+
+def test_an_error_of_ours_is_one_line_and_exit_2(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, ["serve", "--agent", "ehco", "--port", "0"])
+    assert result.exit_code == 2
+    assert result.stderr == "trunkline: 'ehco' is not an agent: choose one of echo, local\n"
+
+
+def test_a_misspelt_command_is_told_so() -> None:
+    assert CliRunner().invoke(app, ["srve"]).exit_code == 2

@@ -1,0 +1,51 @@
+"""Which model answers."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from trunkline.agent import Agent
+from trunkline.audio.format import MULAW_8K, PCM16_16K
+from trunkline.config import Config
+from trunkline.errors import ConfigError
+from trunkline.server.agents import agent_model
+
+
+@pytest.fixture(autouse=True)
+def _no_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["echo", "local"])
+def test_a_model_is_found_by_its_name(name: str) -> None:
+    assert agent_model(Agent("", model=name), Config.load()).name == name
+
+
+def test_the_operator_overrides_the_application() -> None:
+    assert agent_model(Agent("", model="local"), Config.load(agent="echo")).name == "echo"
+
+
+@pytest.mark.parametrize(("rate", "audio"), [("mulaw", MULAW_8K), ("16000", PCM16_16K)])
+def test_the_echo_works_at_the_rate_it_is_told(rate: Any, audio: Any) -> None:
+    assert agent_model(Agent("", model="echo"), Config.load(agent_rate=rate)).hears == (audio,)
+
+
+@pytest.mark.parametrize(
+    ("agent", "told"),
+    [
+        (Agent("", model="ehco"), "'ehco' is not an agent: choose one of echo, local"),
+        (Agent("", model="acme/model-1"), "'acme' is not an agent: choose one of echo, local"),
+        (Agent("", model="espeak"), "'espeak' is not an agent: choose one of echo, local"),
+        (Agent("", tts="ehco"), "'ehco' is not a voice: choose one of espeak"),
+        (Agent("", stt="espeak"), "'espeak' is not a recogniser: choose one of "),
+    ],
+)
+def test_an_unknown_model_is_told_with_the_choices(agent: Any, told: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        agent_model(agent, Config.load())
+    assert str(error.value).startswith(told)
+
+
+def test_a_cascade_is_made_of_the_parts_that_were_named_and_the_local_ones() -> None:
+    assert agent_model(Agent("", tts="espeak", llm="receptionist"), Config.load()).name == "receptionist+espeak"
