@@ -79,7 +79,6 @@ def test_a_traceback_shows_no_local_variables(format: Any) -> None:
         logs.get("a").exception("call failed")
     shown = json.dumps(read())
     assert "in fail" in shown
-    assert '5550006"' not in shown.replace('\\"5550006', "")
     assert "15005550006" not in shown
 
 

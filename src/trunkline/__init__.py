@@ -3,14 +3,14 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from trunkline.agent import Agent as Agent
     from trunkline.agent import serve as serve
+    from trunkline.ai.agent import Agent as Agent
     from trunkline.ai.tools import Tool as Tool
     from trunkline.ai.tools import tool as tool
 
 # The public names and where they live. They are fetched when first used, so that one leaf can be used alone.
 _HOMES = {
-    "Agent": "trunkline.agent",
+    "Agent": "trunkline.ai.agent",
     "serve": "trunkline.agent",
     "Tool": "trunkline.ai.tools",
     "tool": "trunkline.ai.tools",

@@ -1,34 +1,11 @@
-"""What an application says about the agent that answers its calls."""
+"""The way in for an application: ``serve`` an ``Agent``."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import KW_ONLY, dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-if TYPE_CHECKING:
-    from trunkline.ai.tools import Tool
-
-
-@dataclass(frozen=True)
-class Agent:
-    """Who answers, and how. Give it to ``serve``.
-
-    ``model`` is ``"echo"``, ``"local"`` or ``"vendor/model"``. A cascade is made by naming its parts instead:
-    ``stt`` hears words, ``llm`` thinks, ``tts`` speaks, each as ``"vendor/model"``.
-    """
-
-    instructions: str
-    _: KW_ONLY
-    model: str = "local"
-    stt: str | None = None
-    llm: str | None = None
-    tts: str | None = None
-    tools: "Sequence[Tool]" = ()
-    greeting: str | None = None  # spoken first, word for word
-    voice: str | None = None  # in the provider's own words
-    language: str = "en-us"
-    transfer_to: str | None = None  # where a caller goes who asks for a person: a number or SIP URI
+from trunkline.ai.agent import Agent as Agent
 
 
 class Served(NamedTuple):

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from trunkline import registry
-from trunkline.agent import Agent
+from trunkline.ai.agent import Agent
 from trunkline.ai.base import (
     AgentModel,
     AgentProvider,

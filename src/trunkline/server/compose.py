@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from structlog.typing import FilteringBoundLogger
 
 from trunkline import registry
-from trunkline.agent import Agent
+from trunkline.ai.agent import Agent
 from trunkline.ai.base import AgentModel
 from trunkline.call.runner import CallRunner
 from trunkline.call.settings import CallSettings

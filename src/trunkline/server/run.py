@@ -12,7 +12,7 @@ import uvicorn
 import uvloop
 
 from trunkline import logs
-from trunkline.agent import Agent
+from trunkline.ai.agent import Agent
 from trunkline.config import Config
 from trunkline.errors import ConfigError
 from trunkline.server.calls import Switchboard

@@ -1,0 +1,29 @@
+"""What an application says about the agent that answers its calls."""
+
+from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from trunkline.ai.tools import Tool
+
+
+@dataclass(frozen=True)
+class Agent:
+    """Who answers, and how. Give it to ``serve``.
+
+    ``model`` is ``"echo"``, ``"local"`` or ``"vendor/model"``. A cascade is made by naming its parts instead:
+    ``stt`` hears words, ``llm`` thinks, ``tts`` speaks, each as ``"vendor/model"``.
+    """
+
+    instructions: str
+    _: KW_ONLY
+    model: str = "local"
+    stt: str | None = None
+    llm: str | None = None
+    tts: str | None = None
+    tools: "Sequence[Tool]" = ()
+    greeting: str | None = None  # spoken first, word for word
+    voice: str | None = None  # in the provider's own words
+    language: str = "en-us"
+    transfer_to: str | None = field(default=None, repr=False)  # who a caller gets who asks for a person (private)
