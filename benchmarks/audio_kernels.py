@@ -64,6 +64,10 @@ def best_us(work: Callable[[bytes], object], audio: bytes, seconds: float = 0.25
     return best * 1e6
 
 
+def named(from_rate: int, to_rate: int) -> str:
+    return f"{from_rate / 1000:g} to {to_rate / 1000:g} kHz"
+
+
 def noise(rate: int) -> bytes:
     return bytes_of(np.random.default_rng(1).normal(0, 4000, rate * FRAME_MS // 1000))
 
@@ -86,18 +90,16 @@ def speed() -> dict[str, dict[str, float]]:
     for low, high in ((8000, 16000), (8000, 24000), (24000, 48000), (44100, 48000), (16000, 44100)):
         for pair in ((low, high), (high, low)):
             frame = noise(pair[0])
-            rows[f"{pair[0]} to {pair[1]} Hz"] = {
-                name: best_us(make(*pair).process, frame) for name, make in DESIGNS.items()
-            }
-    rows["mu-law 8000 to pcm16 24000"] = {"trunkline": best_us(Converter(MULAW_8K, PCM16_24K).process, codes)}
-    rows["pcm16 24000 to mu-law 8000"] = {"trunkline": best_us(Converter(PCM16_24K, MULAW_8K).process, noise(24000))}
+            rows[named(*pair)] = {name: best_us(make(*pair).process, frame) for name, make in DESIGNS.items()}
+    rows["mu-law 8 to pcm16 24 kHz"] = {"trunkline": best_us(Converter(MULAW_8K, PCM16_24K).process, codes)}
+    rows["pcm16 24 to mu-law 8 kHz"] = {"trunkline": best_us(Converter(PCM16_24K, MULAW_8K).process, noise(24000))}
     for name in ("soxr stream HQ", "scipy per chunk"):
         up, down = DESIGNS[name](8000, 24000), DESIGNS[name](24000, 8000)
-        rows["mu-law 8000 to pcm16 24000"][name] = best_us(_decode_then(up), codes)
-        rows["pcm16 24000 to mu-law 8000"][name] = best_us(_then_encode(down), noise(24000))
+        rows["mu-law 8 to pcm16 24 kHz"][name] = best_us(_decode_then(up), codes)
+        rows["pcm16 24 to mu-law 8 kHz"][name] = best_us(_then_encode(down), noise(24000))
     same = AudioFormat(Encoding.PCM16, 8000)
-    rows["mu-law to pcm16, 8000 Hz"] = {"trunkline": best_us(Converter(MULAW_8K, same).process, codes)}
-    rows["level and clipping, 8000 Hz"] = {"trunkline": best_us(measure, pcm)}
+    rows["mu-law to pcm16, 8 kHz"] = {"trunkline": best_us(Converter(MULAW_8K, same).process, codes)}
+    rows["level and clipping, 8 kHz"] = {"trunkline": best_us(measure, pcm)}
     return rows
 
 
@@ -177,7 +179,7 @@ def ours_everywhere() -> Numbers:
         "images_or_aliases_db": max(figures["stray"]),
         "thd_n_db": max(figures["thd"]),
         "design_ms": max(figures["design"]),
-        "slowest_design": "{} to {} Hz".format(*pairs[int(np.argmax(figures["design"]))]),
+        "slowest_design": named(*pairs[int(np.argmax(figures["design"]))]),
         "filters_kib": table_bytes / 1024,
         "stream_bytes": stream_bytes,
     }
@@ -246,7 +248,7 @@ def show(report: Numbers) -> None:
         table.add_column(heading, justify="left" if heading in ("", "design") else "right")
     for row in report["quality"]:
         table.add_row(
-            f"{row['from']} to {row['to']} Hz",
+            named(row["from"], row["to"]),
             row["design"],
             f"{row['latency_ms']:.2f}",
             f"{row['frames_without_output_of_100']} %",

@@ -72,7 +72,7 @@ def minimum_phase(response: Floats) -> Floats:
     Folding a cepstrum's negative times onto the positive ones keeps the magnitude and makes the phase minimal
     (Oppenheim and Schafer, Discrete-Time Signal Processing, on complex cepstra of causal sequences).
     """
-    points = max(8192, 1 << (4 * len(response) - 1).bit_length())  # room for the cepstrum to die away
+    points = max(8192, 1 << (2 * len(response) - 1).bit_length())  # room for the cepstrum to die away
     power = np.abs(np.fft.rfft(response, points)) ** 2
     power += power.max() * 10 ** (-FLOOR_DB / 10)
     cepstrum = np.fft.irfft(0.5 * np.log(power))
