@@ -1,8 +1,9 @@
 """Builds the gateway from its configuration: the only place that knows every part."""
 
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing, nullcontext
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from fastapi import FastAPI
@@ -12,16 +13,18 @@ from trunkline import registry
 from trunkline.ai.agent import Agent
 from trunkline.ai.base import AgentModel
 from trunkline.call.runner import CallRunner
+from trunkline.call.session import CallSession
 from trunkline.call.settings import CallSettings
 from trunkline.config import Config
+from trunkline.errors import ConfigError
 from trunkline.server.agents import agent_model
 from trunkline.server.app import make_app
 from trunkline.server.calls import Accepted, Switchboard
 from trunkline.server.media import MediaDoor, RunnerFactory
-from trunkline.server.recordings import Recordings
 from trunkline.server.routes import Route, Routes
 from trunkline.server.sender import HttpSender
 from trunkline.server.watchdog import Watchdog
+from trunkline.store.recordings import RecordingRoom
 from trunkline.wire.base import Platform
 from trunkline.wire.tickets import TicketBook
 
@@ -49,7 +52,7 @@ async def compose(
     base_url = config.base_url(port)
     routes = open_platforms(config, base_url)
     model = agent_model(agent, config)
-    recordings = Recordings(config.record_dir) if config.record_dir else None
+    recordings = _recordings(config.record_dir) if config.record_dir else None
     with closing(recordings) if recordings else nullcontext():
         await model.warm_up()
         try:
@@ -77,28 +80,44 @@ def open_platforms(config: Config, base_url: str) -> dict[str, Route]:
     return routes
 
 
-def _runners(config: Config, model: AgentModel, http: HttpSender, recordings: Recordings | None) -> RunnerFactory:
+def _recordings(folder: Path) -> RecordingRoom:
+    """The folder for recordings. It is made now: better no start than a call that is not recorded."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise ConfigError(f"the folder for recordings can't be made: {error.strerror}") from None
+    return RecordingRoom(folder)
+
+
+def _runners(config: Config, model: AgentModel, http: HttpSender, recordings: RecordingRoom | None) -> RunnerFactory:
     settings = config.section("call", CallSettings, record=recordings is not None)
 
     def make_runner(accepted: Accepted) -> CallRunner:
-        return CallRunner(
+        lines = CallLines(accepted.log)
+        runner = CallRunner(
             codec=accepted.codec,
             spec=accepted.spec,
             model=model,
             settings=settings,
             link=accepted.link,
             http=http,
-            log=_line_writer(accepted.log),
-            sink=recordings.sink(accepted.log) if recordings else None,
+            log=lines,
+            sink=recordings.sink() if recordings else None,
         )
+        lines.session = runner.session
+        return runner
 
     return make_runner
 
 
-def _line_writer(log: FilteringBoundLogger) -> Callable[[str, str, dict[str, Any]], None]:
-    """A call's ``Log`` on top of a bound logger."""
+class CallLines:
+    """A call's ``Log``: on each line the call's id, once it is known."""
 
-    def write(level: str, event: str, fields: dict[str, Any]) -> None:
-        getattr(log, level)(event, **fields)
+    def __init__(self, log: FilteringBoundLogger) -> None:
+        self._log = log
+        self.session: CallSession | None = None
 
-    return write
+    def __call__(self, level: str, event: str, fields: dict[str, Any]) -> None:
+        """Write one line."""
+        known = {"call": self.session.call_id} if self.session and self.session.call_id else {}
+        getattr(self._log, level)(event, **known, **fields)

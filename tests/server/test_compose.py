@@ -1,0 +1,70 @@
+"""The gateway as a whole, built from its settings."""
+
+from pathlib import Path
+
+import httpx
+import pytest
+import uvloop
+from structlog.testing import capture_logs
+from websockets.asyncio.client import connect
+
+from trunkline.ai.agent import Agent
+from trunkline.config import Config
+from trunkline.errors import ConfigError
+from trunkline.server.run import running
+
+START = (
+    '{"event":"start","sequenceNumber":"1","streamSid":"MZ1","start":{"streamSid":"MZ1","accountSid":"AC1",'
+    '"callSid":"CA1","tracks":["inbound"],"mediaFormat":{"encoding":"audio/x-mulaw","sampleRate":8000,"channels":1},'
+    '"customParameters":{}}}'
+)
+ECHO = Agent("", model="echo")
+
+
+@pytest.fixture(autouse=True)
+def _no_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_a_call_goes_through_and_its_id_is_on_every_line_of_it() -> None:
+    async def scenario() -> None:
+        async with running(Config.load(port=0, insecure=True), ECHO) as service:
+            media = service.gateway.base_url.replace("http", "ws") + "/media/twilio"
+            async with connect(media) as phone:
+                await phone.send('{"event":"connected","protocol":"Call","version":"1.0.0"}')
+                await phone.send(START)
+                await phone.send('{"event":"stop","sequenceNumber":"2","streamSid":"MZ1","stop":{"callSid":"CA1"}}')
+                assert [message async for message in phone] == []  # until the gateway closes
+
+    with capture_logs() as lines:
+        uvloop.run(scenario())
+    of_the_call = [line for line in lines if line["event"].startswith("call ")]
+    assert of_the_call
+    assert {line["call"] for line in of_the_call} == {"CA1"}
+
+
+def test_the_public_address_is_the_port_that_was_bound() -> None:
+    async def scenario() -> None:
+        async with running(Config.load(port=0), ECHO) as service, httpx.AsyncClient() as http:
+            assert (await http.get(f"{service.gateway.base_url}/ready")).status_code == 200
+
+    uvloop.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"agent": "nobody"}, "'nobody' is not an agent"),
+        ({"host": "0.0.0.0"}, "TRUNKLINE_PUBLIC_URL is not set"),  # noqa: S104
+        ({"record_dir": "a file/calls"}, "the folder for recordings can't be made"),
+    ],
+)
+def test_what_cannot_work_is_told_before_the_first_call(tmp_path: Path, settings: dict[str, str], told: str) -> None:
+    (tmp_path / "a file").write_text("")
+
+    async def scenario() -> None:
+        async with running(Config.load(port=0, **settings), ECHO):
+            pytest.fail("it runs")
+
+    with pytest.raises(ConfigError, match=told):
+        uvloop.run(scenario())
