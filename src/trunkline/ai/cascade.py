@@ -22,10 +22,11 @@ answered at once, whether or not the caller speaks; the call interrupts the repl
 """
 
 import asyncio
-import logging
+import traceback
 from collections.abc import Iterable
 from typing import Final
 
+from trunkline import logs
 from trunkline.ai.base import (
     AgentSession,
     CallFacts,
@@ -64,8 +65,6 @@ from trunkline.ai.events import (
 from trunkline.ai.sentences import Sentences
 from trunkline.audio.format import AudioFormat
 from trunkline.errors import AgentError, ConfigError
-
-log = logging.getLogger(__name__)
 
 HANG_UP: Final = ToolSpec("hang_up", "End the call, after a goodbye, when the caller wants nothing more.")
 TRANSFER: Final = ToolSpec("transfer", "Connect the caller to a person, after saying so.")
@@ -134,6 +133,7 @@ class CascadeSession:
     def __init__(self, cascade: Cascade, facts: CallFacts, hears: AudioFormat, speaks: AudioFormat, emit: Emit) -> None:
         self._cascade = cascade
         self._emit = emit
+        self._log = logs.get(__name__).bind(call=facts.call_id)
         self._vad = cascade.vad.open(hears=hears, emit=self._heard) if cascade.vad else None
         self._stt = cascade.stt.open(facts, hears=hears, emit=self._heard) if cascade.stt else None
         self._tts = cascade.tts.open(facts, speaks=speaks, emit=self._spoken)
@@ -185,8 +185,11 @@ class CascadeSession:
                     self._reply.task = group.create_task(self._make(self._reply))
                 await asyncio.get_running_loop().create_future()  # until cancelled
         except* Exception as broken:  # the outer edge of the session's tasks
-            log.error("a cascade broke", exc_info=broken)
-            self._emit(AgentFailed(f"the cascade broke: {type(broken.exceptions[0]).__name__}"))
+            first = broken.exceptions[0]
+            # Without its text: that may hold what somebody said.
+            frames = traceback.format_tb(first.__traceback__)
+            self._log.error("cascade broke", exception=type(first).__name__, trace=frames)
+            self._emit(AgentFailed(f"the cascade broke: {type(first).__name__}"))
         finally:
             self._group = None
             if self._vad is not None:
@@ -263,7 +266,7 @@ class CascadeSession:
             if error.then == "end call":
                 self._emit(AgentFailed(str(error)))
                 return
-            log.warning("a reply was cut short: %s", type(error).__name__)
+            self._log.warning("reply cut short", reason=str(error))
         self._tts.finish(reply.generation)
 
     async def _ask(self, reply: _Reply) -> None:
@@ -291,7 +294,7 @@ class CascadeSession:
             case TRANSFER.name if self._cascade.transfer_to:
                 return TransferWanted(self._cascade.transfer_to)
             case _:  # models make up names
-                log.warning("the model called a function it was not offered")
+                self._log.warning("model called a function it was not offered")
                 return None
 
     def _spoken(self, event: AgentEvent) -> None:

@@ -10,13 +10,13 @@ bounded, and what it drops is counted.
 """
 
 import asyncio
-import logging
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Final, Generic, TypeVar
 
+from trunkline import logs
 from trunkline.ai.base import Emit
 from trunkline.ai.events import AgentFailed
 from trunkline.ai.frames import Frame, Framer
@@ -26,7 +26,7 @@ from trunkline.audio.vad import Detector, Endpointer, Endpointing, SpeechEdge
 
 S = TypeVar("S")
 
-log = logging.getLogger(__name__)
+log = logs.get(__name__)
 
 WINDOW_S: Final = 0.008
 """How long frames are gathered once one is there. A third of a packet: batches of a third of the calls, at a price the
@@ -35,8 +35,8 @@ turn's end can bear."""
 FEW_CALLS: Final = 8
 """Up to here waiting for company saves nothing worth the delay."""
 
-BACKLOG_FRAMES: Final = 64
-"""Frames kept per call (2 s of Silero's). Older ones are dropped: knowing late that somebody spoke is no use."""
+BACKLOG_FRAMES: Final = 128
+"""Frames kept per call (4 s of Silero's). Older ones are dropped: knowing so late that somebody spoke is no use."""
 
 
 class VadHub(Generic[S]):
@@ -105,7 +105,7 @@ class VadHub(Generic[S]):
         if judged.cancelled():
             return
         if failure := judged.exception():
-            log.error("voice activity detection failed", exc_info=failure)
+            log.error("voice activity detection failed", exception=repr(failure))
             for ear in ears:
                 ear.fail(f"voice activity detection failed: {type(failure).__name__}")
         else:
