@@ -91,6 +91,7 @@ _PHRASES: Final[dict[Intent, dict[str, float]]] = {
     Intent.YES: {
         r"^(yes|yeah|yep|sure|okay|ok|of course|correct|right|exactly|please do)"
         r"( (please|sure|it is|that s right))?$": 0.95,
+        r"^(that is|that s) (right|correct|fine)$": 0.9,
         r"^(yes|yeah|yep)\b": 0.42,
     },
     Intent.NO: {

@@ -21,7 +21,7 @@ _CLAUSE_END: Final = re.compile(r"[,;:–—]\s+")
 _ABBREVIATIONS: Final = frozenset(
     {"mr", "mrs", "ms", "dr", "prof", "st", "jr", "vs", "e.g", "i.e", "a.m", "p.m", "approx"}
 )
-_LAST_WORD: Final = re.compile(r"([\w.]+)\.\s+$")
+_LAST_WORD: Final = re.compile(r"(?:^|[\s(\"'])([\w.]+)\.\s+$")
 
 _LINK: Final = re.compile(r"\[([^\]]*)\]\([^)]*\)")
 _URL: Final = re.compile(r"https?://\S*[^\s.,;:!?)]")
@@ -56,16 +56,14 @@ class Sentences:
 
     def _end(self) -> int:
         """Where the first piece of the text ends; 0 if it doesn't yet."""
-        for stop in _SENTENCE_END.finditer(self._text):
-            if not _is_abbreviation(self._text[: stop.end()]):
-                return stop.end()
+        sentence = (stop.end() for stop in _SENTENCE_END.finditer(self._text) if not _is_abbreviation(stop))
+        ends = [next(sentence, 0)]
         if self._first:
-            for stop in _CLAUSE_END.finditer(self._text):
-                if stop.end() >= FIRST_CLAUSE_CHARS:
-                    return stop.end()
+            clause = (stop.end() for stop in _CLAUSE_END.finditer(self._text) if stop.end() >= FIRST_CLAUSE_CHARS)
+            ends.append(next(clause, 0))
         if len(self._text) > LONGEST_CHARS:
-            return self._text.rfind(" ", 0, LONGEST_CHARS) + 1 or LONGEST_CHARS
-        return 0
+            ends.append(self._text.rfind(" ", 0, LONGEST_CHARS) + 1 or LONGEST_CHARS)
+        return min(filter(None, ends), default=0)
 
 
 def speakable(text: str) -> str:
@@ -74,8 +72,8 @@ def speakable(text: str) -> str:
     return _SPACES.sub(" ", _UNSPEAKABLE.sub("", text))
 
 
-def _is_abbreviation(upto_stop: str) -> bool:
-    word = _LAST_WORD.search(upto_stop)
+def _is_abbreviation(stop: re.Match[str]) -> bool:
+    word = _LAST_WORD.search(stop.string[: stop.end()])
     if word is None:
         return False
     last = word[1].lower()
