@@ -43,6 +43,9 @@ PARTIAL_MS: Final = 200
 SLACK_MS: Final = 60
 """Taken from either side of what the Vad found: it may have trimmed a soft edge."""
 
+_SOUNDING_DB: Final = 12
+"""Above the floor: here somebody speaks."""
+
 _KEEP_S: Final = 60
 """Of a call's latest audio: no turn is longer."""
 
@@ -64,14 +67,20 @@ class _Known:
         self.shape = _shape(fixture.pcm16)
         self.words = fixture.text.split()
         # Where words lie is not known: they share the sounding time in proportion to their length.
-        sounding = self.shape.max(axis=1) > 12
+        sounding = self.shape.max(axis=1) > _SOUNDING_DB
+        rows = np.flatnonzero(sounding)
+        self._first, self._last = (int(rows[0]), int(rows[-1])) if len(rows) else (0, 0)
         elapsed = np.concatenate(([0.0], np.cumsum(sounding))) / max(1, int(sounding.sum()))
         letters = np.array([len(word) + 1 for word in self.words], float)
         middles = (np.cumsum(letters) - letters / 2) / max(1.0, letters.sum())
         self.word_at: NDArray[np.intp] = np.searchsorted(elapsed, middles)
 
     def words_between(self, begin: int, end: int) -> str:
-        """The words whose middle lies in these rows: neighbouring stretches share no word and lose none."""
+        """The words whose middle lies in these rows: neighbouring stretches share no word and lose none. A stretch that
+        comes near the recording's end has its last word, whose middle may be in what was trimmed; so with the first."""
+        near = 2 * SLACK_MS * 8 // HOP
+        begin = 0 if begin <= self._first + near else begin
+        end = len(self.shape) + 1 if end >= self._last - near else end
         return " ".join(word for word, at in zip(self.words, self.word_at, strict=True) if begin <= at < end)
 
 
