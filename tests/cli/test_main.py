@@ -38,3 +38,9 @@ def test_an_error_of_ours_is_one_line_and_exit_2(tmp_path: Path, monkeypatch: py
 
 def test_a_misspelt_command_is_told_so() -> None:
     assert CliRunner().invoke(app, ["srve"]).exit_code == 2
+
+
+def test_version_is_the_packages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.metadata.version", lambda package: f"1.2.3 of {package}")
+    result = CliRunner().invoke(app, ["--version"])
+    assert (result.exit_code, result.stdout) == (0, "trunkline 1.2.3 of trunkline\n")

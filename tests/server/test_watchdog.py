@@ -1,6 +1,12 @@
+import asyncio
 import sys
+import threading
 
-from trunkline.server.watchdog import LATE_S, PERIOD_S, Heartbeat, place
+import pytest
+from house import until
+from structlog.testing import capture_logs
+
+from trunkline.server.watchdog import LATE_S, PERIOD_S, Heartbeat, Watchdog, place
 
 
 def test_a_loop_that_runs_in_time_is_not_reported() -> None:
@@ -38,3 +44,28 @@ def test_a_place_names_files_lines_and_functions() -> None:
     assert calls[-1].startswith("test_watchdog.py:")
     assert calls[-1].endswith("test_a_place_names_files_lines_and_functions")
     assert secret not in str(calls)
+
+
+def test_a_callback_that_blocks_the_loop_is_named_in_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = threading.Event()
+    see = Heartbeat.see
+
+    def noted(heart: Heartbeat, where: str) -> None:
+        see(heart, where)
+        seen.set()
+
+    def culprit() -> None:
+        assert seen.wait(60), "the watcher never looked"
+
+    async def scenario() -> None:
+        async with Watchdog():
+            culprit()
+            await until(lambda: bool(lines))
+
+    monkeypatch.setattr(Heartbeat, "see", noted)
+    with capture_logs() as lines:
+        asyncio.run(scenario())
+    (line,) = lines
+    assert line["event"] == "event loop blocked"
+    assert line["ms"] > 1000 * LATE_S
+    assert "culprit" in line["where"]

@@ -8,7 +8,9 @@ from typing import Final, NamedTuple, Protocol, Self
 from structlog.typing import FilteringBoundLogger
 
 from trunkline import logs
+from trunkline.call.bridge import Link as CallLink
 from trunkline.errors import Busy
+from trunkline.server.link import Receiver
 from trunkline.wire.base import GatewayCodec, WireSpec
 
 FAREWELL_S: Final = 5.0
@@ -17,44 +19,16 @@ FAREWELL_S: Final = 5.0
 _log = logs.get(__name__)
 
 
-class Link(Protocol):
-    """A call's media socket."""
-
-    def send_text(self, data: bytes) -> None:
-        """Send one text message."""
-        ...
-
-    def send_binary(self, data: bytes) -> None:
-        """Send one binary message."""
-        ...
-
-    def close(self, code: int, reason: str) -> None:
-        """Say goodbye and close. Only the first call does anything."""
-        ...
-
-    def buffered(self) -> int:
-        """Bytes the kernel has not taken yet."""
-        ...
+class Link(CallLink, Protocol):
+    """A call's media socket, which the board closes if the call has not."""
 
     async def closed(self) -> None:
-        """Wait until the socket is gone."""
+        """Wait until the socket is gone. After ``close`` that is soon."""
         ...
 
 
-class Runner(Protocol):
+class Runner(Receiver, Protocol):
     """One call under way: ``trunkline.call.runner.CallRunner``, or a test's stand-in."""
-
-    def received(self, data: bytes, binary: bool) -> None:
-        """One whole message. Never raises."""
-        ...
-
-    def fault(self, reason: str, close_code: int) -> None:
-        """What came could not even be a message."""
-        ...
-
-    def lost(self, reason: str) -> None:
-        """The socket is gone."""
-        ...
 
     async def run(self) -> object:
         """The call, from the accepted socket to its end."""

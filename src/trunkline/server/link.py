@@ -23,7 +23,7 @@ class Receiver(Protocol):
     """Who the messages are for."""
 
     def received(self, data: bytes, binary: bool) -> None:
-        """One whole message."""
+        """One whole message. Never raises."""
         ...
 
     def fault(self, reason: str, close_code: int) -> None:
