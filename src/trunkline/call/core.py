@@ -7,7 +7,7 @@ and carries nothing.
 from collections.abc import Sequence
 from datetime import datetime
 from math import inf
-from typing import Final
+from typing import Any, Final
 
 from trunkline.ai.base import CallFacts
 from trunkline.ai.events import (
@@ -342,6 +342,7 @@ class Call:
         session.ledger = self.ledger
         session.end_reason = reason
         self._step(trigger)
+        out.append(Note("call ended", _summary(session), "info" if session.ledger.balances else "error"))
         if close is not None:
             out.append(close)
         out.append(CallOver(session))
@@ -400,6 +401,21 @@ class Call:
         self.session.state = new
         self._active = new.is_active
         return True
+
+
+def _summary(session: CallSession) -> dict[str, Any]:
+    agent, caller = session.ledger.agent, session.ledger.caller
+    return {
+        "reason": session.end_reason,
+        "seconds": round(session.duration_s, 2),
+        "turns": len(session.turns),
+        "heard": caller.delivered,
+        "lost": caller.lost,
+        "played": agent.played,
+        "cleared": agent.cleared,
+        "under_runs": session.under_runs,
+        "balances": session.ledger.balances,
+    }
 
 
 def _short(reason: str) -> str:

@@ -41,7 +41,8 @@ class RecordingSink(Protocol):
 class CallRunner:
     """Runs one call from its accepted socket to its end.
 
-    Hand in what the socket gives with ``received`` and ``lost``, and await ``run``; it returns the call's record.
+    Hand in what the socket gives with ``received`` and ``lost``, and await ``run``; it returns the call's record, after
+    handing it to ``keep``.
     """
 
     def __init__(
@@ -55,11 +56,13 @@ class CallRunner:
         http: HttpSender,
         log: Log,
         sink: RecordingSink | None = None,
+        keep: Callable[[CallSession], None] | None = None,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._clock = self._loop.time
         self._log = log
         self._http = http
+        self._keep = keep
         self._sink = sink if settings.record else None
         self._sink_open = False
         self._timer: asyncio.TimerHandle | None = None
@@ -113,6 +116,8 @@ class CallRunner:
                 if self._agent_task is not None:
                     self._agent_task.cancel()
                 await self._close_recording()
+            if self._keep is not None:
+                self._keep(session)
         finally:
             if self._timer is not None:
                 self._timer.cancel()

@@ -32,6 +32,10 @@ TICKET_BYTES = 24
 """Randomness in a ticket: as hard to guess as a key."""
 
 
+Keep = Callable[[CallSession], None]
+"""What becomes of the record of a call that is over."""
+
+
 class Gateway(NamedTuple):
     """What a server serves."""
 
@@ -43,15 +47,22 @@ class Gateway(NamedTuple):
 
 @asynccontextmanager
 async def compose(
-    config: Config, agent: Agent, *, port: int, make_runner: RunnerFactory | None = None
+    config: Config,
+    agent: Agent,
+    *,
+    port: int,
+    model: AgentModel | None = None,
+    keep: Keep | None = None,
+    make_runner: RunnerFactory | None = None,
 ) -> AsyncIterator[Gateway]:
     """A gateway that is ready to take calls at ``port``; its calls are over when the context is left.
 
+    ``model`` answers in the place of the one ``agent`` names, ``keep`` gets the record of each call that is over,
     ``make_runner`` replaces the call itself. Raises ``ConfigError`` or ``MissingProgram``.
     """
     base_url = config.base_url(port)
     routes = open_platforms(config, base_url)
-    model = agent_model(agent, config)
+    model = model or agent_model(agent, config)
     recordings = _recordings(config.record_dir) if config.record_dir else None
     with closing(recordings) if recordings else nullcontext():
         await model.warm_up()
@@ -61,7 +72,7 @@ async def compose(
                     routes=Routes(routes.values()),
                     base_url=base_url,
                     board=board,
-                    make_runner=make_runner or _runners(config, model, http, recordings),
+                    make_runner=make_runner or _runners(config, model, http, recordings, keep),
                 )
                 yield Gateway(make_app(routes=routes, base_url=base_url, board=board), media, board, base_url)
         finally:
@@ -89,7 +100,9 @@ def _recordings(folder: Path) -> RecordingRoom:
     return RecordingRoom(folder)
 
 
-def _runners(config: Config, model: AgentModel, http: HttpSender, recordings: RecordingRoom | None) -> RunnerFactory:
+def _runners(
+    config: Config, model: AgentModel, http: HttpSender, recordings: RecordingRoom | None, keep: Keep | None
+) -> RunnerFactory:
     settings = config.section("call", CallSettings, record=recordings is not None)
 
     def make_runner(accepted: Accepted) -> CallRunner:
@@ -103,6 +116,7 @@ def _runners(config: Config, model: AgentModel, http: HttpSender, recordings: Re
             http=http,
             log=lines,
             sink=recordings.sink() if recordings else None,
+            keep=keep,
         )
         lines.session = runner.session
         return runner

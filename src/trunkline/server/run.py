@@ -6,17 +6,18 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from types import FrameType
-from typing import Any, cast
+from typing import Any, TypedDict, Unpack, cast
 
 import uvicorn
 import uvloop
 
 from trunkline import logs
 from trunkline.ai.agent import Agent
+from trunkline.ai.base import AgentModel
 from trunkline.config import Config
 from trunkline.errors import ConfigError
 from trunkline.server.calls import Switchboard
-from trunkline.server.compose import Gateway, compose
+from trunkline.server.compose import Gateway, Keep, compose
 from trunkline.server.media import RunnerFactory
 
 HTTP_FAREWELL_S = 5
@@ -63,13 +64,21 @@ class Running:
         self._server.should_exit = True
 
 
+class Parts(TypedDict, total=False):
+    """What a simulation may put in the place of the real thing."""
+
+    model: AgentModel
+    keep: Keep
+    make_runner: RunnerFactory
+
+
 @asynccontextmanager
-async def running(config: Config, agent: Agent, *, make_runner: RunnerFactory | None = None) -> AsyncIterator[Running]:
-    """A gateway that serves within the context, in this process and on this event loop."""
+async def running(config: Config, agent: Agent, **parts: Unpack[Parts]) -> AsyncIterator[Running]:
+    """A gateway that serves within the context, in this process and on this event loop. ``parts`` go to ``compose``."""
     with bind(config) as listener:
         port = listener.getsockname()[1]
         async with (
-            compose(config, agent, port=port, make_runner=make_runner) as gateway,
+            compose(config, agent, port=port, **parts) as gateway,
             serving(gateway, listener, drain_seconds=config.drain_seconds) as service,
         ):
             yield service
