@@ -34,7 +34,7 @@ async def place(phone: Phone, base_url: str, *, limit_s: float = 600) -> PlacedC
     """
     loop = asyncio.get_running_loop()
     dialled = loop.time()
-    async with httpx.AsyncClient(timeout=WEBHOOK_TIMEOUT_S) as client:
+    async with httpx.AsyncClient(timeout=WEBHOOK_TIMEOUT_S, trust_env=False) as client:
         call = phone.codec.dial(base_url)
         reply = None if call is None else await _request(client, call)
         address = phone.codec.media(base_url, reply)

@@ -57,6 +57,8 @@ class Caller:
                 continue
             audio += piece
             self._position += self.wire.samples(len(piece))
+        if self._script and isinstance(self._script[0], HangUp) and not (self._speech or self._quiet or self._until):
+            self.hung_up = True  # with the last word, not a frame later
         return bytes(audio)
 
     def _next(self) -> None:

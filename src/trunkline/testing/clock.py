@@ -5,8 +5,8 @@ from typing import Final, Protocol
 
 RESOLUTION_S: Final = 1e-6
 """What passes between two wake-ups of the same part: no real clock reads the same twice."""
-RESTLESS: Final = 1000
-"""Wake-ups in a row after which a part asks to be woken without ever getting on: a real loop would spin there."""
+RESTLESS: Final = 10_000
+"""Wake-ups without a jump in time after which somebody asks to be woken without getting on: a real loop would spin."""
 
 
 class Timed(Protocol):
@@ -50,9 +50,9 @@ class VirtualClock:
                 self.now, wakes = at, 0
             elif part is last:
                 self.now += RESOLUTION_S
-                wakes += 1
-                if wakes > RESTLESS:
-                    raise RuntimeError(f"{type(part).__name__} asks to be woken again and again and does not get on")
+            wakes += 1
+            if wakes > RESTLESS:
+                raise RuntimeError(f"{type(part).__name__} asks to be woken again and again and does not get on")
             last = part
             part.tick(self.now)
         return True

@@ -48,15 +48,13 @@ def compare(original: bytes, heard: bytes, wire: AudioFormat) -> EchoReport:
     """Look for ``original`` in ``heard``, both in the wire's format."""
     here, there = _voice(original, wire), _voice(heard, wire)
     block, window, reach = (wire.rate * ms // 1000 for ms in (BLOCK_MS, WINDOW_MS, REACH_MS))
-    quiet = QUIET * float(np.sqrt(np.mean(np.square(here)))) if len(here) else 0.0
+    loud = _loud(linear(original, wire).astype(np.float64), block) & _loud(here, block)
     first = delay = _coarse_delay(here, there)
     missing = inserted = compared = 0
-    lost: list[int] = []  # judged blocks that were not where they should be
+    lost: list[int] = []  # loud blocks that were not where they should be
     known = False
-    for start in range(0, len(here) - block + 1, block):
+    for start in (np.flatnonzero(loud) * block).tolist():
         piece = here[start : start + block]
-        if np.sqrt(np.mean(np.square(piece))) <= quiet:
-            continue
         compared += block
         if known and _is_at(piece, there, start + delay, ALIKE):
             continue
@@ -93,15 +91,25 @@ def _moved(here: Samples, there: Samples, start: int, delay: int, *, window: int
 def _voice(audio: bytes, wire: AudioFormat) -> Samples:
     """Its samples within ``BAND_HZ``."""
     samples = linear(audio, wire).astype(np.float64)
-    spectrum = np.fft.rfft(samples)
-    hz = np.fft.rfftfreq(len(samples), 1 / wire.rate)
+    size = len(samples) + wire.rate  # a second of silence, so that the filter does not ring from the end to the start
+    spectrum = np.fft.rfft(samples, size)
+    hz = np.fft.rfftfreq(size, 1 / wire.rate)
     spectrum[(hz < BAND_HZ[0]) | (hz > BAND_HZ[1])] = 0
-    return np.fft.irfft(spectrum, len(samples))
+    return np.fft.irfft(spectrum, size)[: len(samples)]
+
+
+def _loud(samples: Samples, block: int) -> NDArray[np.bool_]:
+    """Which blocks are louder than line noise."""
+    blocks = samples[: len(samples) // block * block].reshape(-1, block)
+    power = np.square(blocks).mean(axis=1)
+    return np.asarray(power > QUIET**2 * (power.mean() if len(power) else 0.0))
 
 
 def _coarse_delay(here: Samples, there: Samples) -> int:
     """The one delay that fits most of it."""
     size = len(here) + len(there)
+    if not size:
+        return 0
     likeness = np.fft.irfft(np.fft.rfft(there, size) * np.conj(np.fft.rfft(here, size)), size)
     at = int(np.argmax(likeness))
     return at if at < len(there) else at - size
@@ -126,7 +134,7 @@ def _likeness(piece: Samples, there: Samples, low: int, high: int) -> Samples:
     """The normalised correlation of ``piece`` with ``there`` at each place from ``low`` to ``high``."""
     low = max(0, low)
     stretch = there[low : max(low, high + len(piece))]
-    if len(stretch) < len(piece):
+    if not 0 < len(piece) <= len(stretch):
         return np.zeros(0)
     energy = np.concatenate(([0.0], np.cumsum(np.square(stretch))))
     energy = energy[len(piece) :] - energy[: -len(piece)]

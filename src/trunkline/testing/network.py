@@ -99,8 +99,10 @@ class Path:
         self._bytes = 0
 
     def tick(self, now: float) -> None:
-        """Deliver what has arrived."""
-        while self._flying and self._flying[0][0] <= now:
+        """Deliver what has arrived, but not what its delivery brings forth: that is for the next tick."""
+        for _ in range(len(self._flying)):
+            if not self._flying or self._flying[0][0] > now:
+                return
             _, _, data, binary, act = heappop(self._flying)
             self._bytes -= len(data)
             if act is not None:

@@ -39,7 +39,10 @@ class WaitForQuiet(msgspec.Struct, frozen=True):
 
 
 class InterruptReply(msgspec.Struct, frozen=True):
-    """Wait until ``after_ms`` of an agent's utterance have been heard, then speak ``audio`` over the rest of it."""
+    """Wait until ``after_ms`` of an agent's utterance have been heard, then speak ``audio`` over the rest of it.
+
+    After ``timeout_ms`` it is spoken all the same, and the log says ``ReplyMissing``.
+    """
 
     after_ms: float
     audio: bytes

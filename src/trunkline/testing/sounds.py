@@ -34,6 +34,17 @@ def tone(wire: AudioFormat, ms: float, *, hz: float = 440, level: float = 0.3) -
     return _ENCODE[wire.encoding]((32767 * level * np.sin(2 * np.pi * hz * t)).astype("<i2").tobytes())
 
 
+def murmur(wire: AudioFormat, ms: float, *, level: float = 0.1, seed: int = 0) -> bytes:
+    """A noise in the band of the voice that is nowhere like itself elsewhere: an echo of it is found to the sample."""
+    samples = round(ms * wire.rate / 1000)
+    spectrum = np.fft.rfft(np.random.default_rng(seed).standard_normal(samples))
+    hz = np.fft.rfftfreq(samples, 1 / wire.rate)
+    spectrum[(hz < 200) | (hz > 3000)] = 0
+    noise = np.fft.irfft(spectrum, samples)
+    noise *= 32767 * level / max(1e-9, float(np.sqrt(np.mean(np.square(noise)))))
+    return _ENCODE[wire.encoding](np.clip(noise, -32768, 32767).astype("<i2").tobytes())
+
+
 def read(path: Path, wire: AudioFormat) -> bytes:
     """A recording of any rate Trunkline converts and any number of channels, mixed to one. Raises ``AudioError``."""
     try:
