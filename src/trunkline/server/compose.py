@@ -1,7 +1,7 @@
 """Builds the gateway from its configuration: the only place that knows every part."""
 
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing, nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
