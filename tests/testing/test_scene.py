@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from trunkline.audio.format import MULAW_8K
@@ -12,6 +13,7 @@ from trunkline.testing.bridge import BridgeEnd, bridge_end
 from trunkline.testing.clock import VirtualClock
 from trunkline.testing.echo import compare
 from trunkline.testing.facts import CallEnded
+from trunkline.testing.gate import linear
 from trunkline.testing.link import LOST, Line, VirtualLink
 from trunkline.testing.network import Conditions
 from trunkline.testing.outcome import Outcome
@@ -72,7 +74,7 @@ def phone_and_codec(script: list[Action], **options: Any) -> tuple[Phone, Gatewa
     """A phone that was let in: signed webhook, ticket, signed upgrade."""
     codec = PLATFORM.phone(SETTINGS, call_id="CA01", caller="+15005550006", callee="+15005550001")
     door = PLATFORM.door(SETTINGS, base_url=BASE, tickets=Tickets(), insecure=False)
-    return Phone(codec, script, **options), admit(codec, door, base_url=BASE, now=0)
+    return Phone(codec, script, **options), admit(codec, door, base_url=BASE)
 
 
 def echo_call(script: list[Action], line: Line, **options: Any) -> tuple[Outcome, EchoGateway]:
@@ -170,7 +172,7 @@ def test_a_phone_with_the_wrong_secret_is_not_let_in() -> None:
     codec = PLATFORM.phone(TwilioSettings(auth_token="wrong"), call_id="CA01", caller="", callee="")
     door = PLATFORM.door(SETTINGS, base_url=BASE, tickets=Tickets(), insecure=False)
     with pytest.raises(Refused, match="does not match"):
-        admit(codec, door, base_url=BASE, now=0)
+        admit(codec, door, base_url=BASE)
 
 
 # --- with the product's own call in the middle -----------------------------------------------------------------------
@@ -228,7 +230,12 @@ def test_on_a_good_line_the_call_knows_what_the_telephone_knows() -> None:
     outcome, gateway = bridged(receptionist(), CONVERSATION, Line())
     session = gateway.session
     assert session is not None
+    assert session.caller == "+15005550006"
     assert session.samples == len(outcome.said)
     assert not outcome.underruns
+    recorded = np.frombuffer(bytes(gateway.recording), dtype="<i2").reshape(-1, 2)
+    assert (recorded[:, 0] == linear(outcome.said, MULAW_8K)).all()
+    # Where the caller cut in, the call rounds down what was heard: a sample at most.
+    assert np.count_nonzero(recorded[:, 1] != linear(outcome.heard, MULAW_8K)) <= 1
     (turn, *_) = outcome.turns
     assert turn.latency_ms == pytest.approx(200 + 300, abs=20)  # the agent's hang-over and its thinking

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
+START: Final = 86_413.37
+"""Where virtual time begins: at no round number, as a monotonic clock does, so that nothing relies on a start at 0."""
 RESOLUTION_S: Final = 1e-6
 """What passes between two wake-ups of the same part: no real clock reads the same twice."""
 RESTLESS: Final = 10_000
@@ -23,12 +25,9 @@ class Timed(Protocol):
 
 
 class VirtualClock:
-    """Seconds that jump from deadline to deadline. ``now`` is what everything on this clock goes by.
+    """Seconds that jump from deadline to deadline. ``now`` is what everything on this clock goes by."""
 
-    It starts at no round number, as a monotonic clock does, so that nothing relies on a start at zero.
-    """
-
-    def __init__(self, now: float = 86_413.37) -> None:
+    def __init__(self, now: float = START) -> None:
         self.now = now
 
     def run(self, parts: Sequence[Timed], *, done: Callable[[], bool], until: float = float("inf")) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Final, Protocol, TypeVar
 from urllib.parse import urlsplit
 
-from trunkline.testing.clock import Timed, VirtualClock
+from trunkline.testing.clock import START, Timed, VirtualClock
 from trunkline.testing.link import Line, VirtualLink, pair
 from trunkline.testing.outcome import Outcome
 from trunkline.testing.phone import Phone
@@ -72,7 +72,7 @@ def play(
     return phone.outcome(), ours
 
 
-def admit(phone: PhoneCodec, door: Door, *, base_url: str, now: float) -> GatewayCodec:
+def admit(phone: PhoneCodec, door: Door, *, base_url: str, now: float = START) -> GatewayCodec:
     """What comes before the media socket, on values: webhook, its answer, upgrade. Gives the gateway's codec.
 
     Raises whatever the door and the platform raise.
