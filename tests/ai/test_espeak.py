@@ -2,9 +2,12 @@
 
 import asyncio
 import os
+from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
 import pytest
+import uvloop
 
 from trunkline.ai.base import AgentSettings, CallFacts, TtsSession
 from trunkline.ai.events import AgentEvent, AgentFailed, ReplyAudio, ReplyEnded, ReplyText, Stage, StageReached
@@ -14,6 +17,10 @@ from trunkline.audio.format import MULAW_8K, PCM16_8K, PCM16_24K, AudioFormat
 from trunkline.errors import ConfigError, MissingProgram
 
 FACTS = CallFacts("call", "test")
+# Loops start and end processes in their own ways; calls are served on uvloop.
+LOOPS = pytest.mark.parametrize("run", [asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
+Run = Callable[[Coroutine[Any, Any, None]], None]
+
 SENTENCE = "We are open from Monday to Friday, nine to five, and on Saturdays until noon. "
 
 
@@ -82,8 +89,9 @@ def test_speech_comes_in_order_in_the_wanted_format_and_as_it_is_made(speaks: Au
     asyncio.run(scene())
 
 
+@LOOPS
 @pytest.mark.usefixtures("espeak")
-def test_a_cancelled_reply_falls_silent_at_once_and_the_next_one_speaks() -> None:
+def test_a_cancelled_reply_falls_silent_at_once_and_the_next_one_speaks(run: Run) -> None:
     async def scene() -> None:
         before = children()
         async with Voice() as voice:
@@ -100,11 +108,12 @@ def test_a_cancelled_reply_falls_silent_at_once_and_the_next_one_speaks() -> Non
             assert voice.audio(2)
         assert children() <= before
 
-    asyncio.run(scene())
+    run(scene())
 
 
+@LOOPS
 @pytest.mark.usefixtures("espeak")
-def test_a_reply_cancelled_before_its_process_ran_is_never_heard() -> None:
+def test_a_reply_cancelled_before_its_process_ran_is_never_heard(run: Run) -> None:
     async def scene() -> None:
         before = children()
         async with Voice() as voice:
@@ -117,12 +126,13 @@ def test_a_reply_cancelled_before_its_process_ran_is_never_heard() -> None:
             assert voice.audio(1) == []
         assert children() <= before
 
-    asyncio.run(scene())
+    run(scene())
 
 
+@LOOPS
 @pytest.mark.usefixtures("espeak")
 @pytest.mark.parametrize("steps", [0, 1, 2, 3, 5, 8, 13])
-def test_a_call_that_ends_in_a_sentence_leaves_no_process(steps: int) -> None:
+def test_a_call_that_ends_in_a_sentence_leaves_no_process(steps: int, run: Run) -> None:
     async def scene() -> None:
         before = children()
         async with Voice() as voice:
@@ -131,11 +141,12 @@ def test_a_call_that_ends_in_a_sentence_leaves_no_process(steps: int) -> None:
                 await asyncio.sleep(0)
         assert children() <= before
 
-    asyncio.run(scene())
+    run(scene())
 
 
+@LOOPS
 @pytest.mark.usefixtures("espeak")
-def test_more_calls_than_processes_all_speak() -> None:
+def test_more_calls_than_processes_all_speak(run: Run) -> None:
     async def scene() -> None:
         tts = PROVIDER.tts(AgentSettings())
         done: asyncio.Queue[AgentEvent] = asyncio.Queue()
@@ -152,7 +163,7 @@ def test_more_calls_than_processes_all_speak() -> None:
             task.cancel()
         await asyncio.wait(running)
 
-    asyncio.run(scene())
+    run(scene())
 
 
 @pytest.mark.usefixtures("espeak")

@@ -63,7 +63,8 @@ class EspeakSession:
         self._jobs = deque(job for job in self._jobs if job[1] != generation)
         if generation == self._generation:
             self._dead = True
-            self._kill()
+            if self._process is not None:
+                _kill(self._process)
 
     async def run(self) -> None:
         while True:
@@ -97,8 +98,7 @@ class EspeakSession:
 
     async def _synthesise(self, text: str, generation: int) -> bool:
         """Runs the program over ``text``. True if it ended well; whatever happens, it has ended."""
-        process = await asyncio.create_subprocess_exec(*self._command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL)
-        self._process = process
+        self._process = process = await _start(self._command)
         assert process.stdin is not None  # noqa: S101 - both were asked for
         assert process.stdout is not None  # noqa: S101
         spoken = False
@@ -109,14 +109,11 @@ class EspeakSession:
                 await self._pass_on(process.stdout, text, generation)
                 spoken = not self._dead
         finally:
-            if not spoken:
-                self._kill()
             self._process = None
-            # Reads on to the end: a pipe with something in it would keep the transport, and its descriptors, open.
-            while await process.stdout.read(READ_BYTES):
-                pass
-            status = await process.wait()
-        return status == 0
+            if not spoken:
+                _kill(process)
+            await _end(process)
+        return process.returncode == 0
 
     async def _pass_on(self, stdout: asyncio.StreamReader, text: str, generation: int) -> None:
         wav = WavStream()
@@ -147,10 +144,32 @@ class EspeakSession:
         if audio:
             self._emit(ReplyAudio(audio, generation))
 
-    def _kill(self) -> None:
-        if self._process is not None:
-            with contextlib.suppress(ProcessLookupError):  # it has ended by itself
-                self._process.kill()
+
+async def _start(command: tuple[str, ...]) -> Process:
+    """A process that is started, or, if we are cancelled meanwhile, one that has ended."""
+    starting = asyncio.create_task(asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL))
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        # Cancelling the start itself would leave the process running under uvloop.
+        with contextlib.suppress(OSError):
+            process = await starting
+            _kill(process)
+            await _end(process)
+        raise
+
+
+def _kill(process: Process) -> None:
+    with contextlib.suppress(ProcessLookupError):  # it has ended by itself
+        process.kill()
+
+
+async def _end(process: Process) -> None:
+    """Waits for its end. Reads on till then: a pipe with something in it would keep its descriptors open."""
+    assert process.stdout is not None  # noqa: S101 - it was asked for
+    while await process.stdout.read(READ_BYTES):
+        pass
+    await process.wait()
 
 
 class Espeak:
