@@ -32,7 +32,7 @@ WINDOW_S: Final = 0.008
 """How long frames are gathered once one is there. A third of a packet: batches of a third of the calls, at a price the
 turn's end can bear."""
 
-FEW_CALLS: Final = 8
+FEW_CALLS: Final = 4
 """Up to here waiting for company saves nothing worth the delay."""
 
 BACKLOG_FRAMES: Final = 128
