@@ -1,6 +1,7 @@
 """The endpointer on made-up probabilities, and with Silero on real speech through a telephone line."""
 
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from trunkline.testing import sounds
 
 SPEECH = Path(os.environ.get("TRUNKLINE_SPEECH_DIR") or Path(__file__).parents[2].parent / "shared" / "speech")
 RECORDINGS = sorted(SPEECH.glob("*.wav"))
+NEEDS_ESPEAK = pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="espeak-ng is not installed")
 
 # 10 ms frames; speech is certain after 30 ms of it, its end after 50 ms of silence.
 RULES = Endpointing(start_ms=30, stop_ms=50, onset_ms=20)
@@ -123,6 +125,7 @@ def test_silero_finds_where_real_speech_begins_and_ends(path: Path, detector: Si
         assert certain_ms - stop.at_ms <= 360
 
 
+@NEEDS_ESPEAK
 @pytest.mark.parametrize("text", ["please transfer me to the sales department", "yes", "goodbye"])
 def test_silero_finds_spoken_prompts(text: str, detector: Silero) -> None:
     silence = PCM16_8K.silence(4800)
@@ -151,6 +154,7 @@ def test_silero_takes_nothing_else_for_speech(pcm16: bytes, detector: Silero) ->
     assert edges_of(detector, pcm16) == []
 
 
+@NEEDS_ESPEAK
 def test_webrtc_finds_speech_and_its_end_with_the_same_endpointer() -> None:
     silence = PCM16_8K.silence(4800)
     said = sounds.speak("please transfer me to the sales department", PCM16_8K)
