@@ -25,7 +25,7 @@ ALLOWED = {
     "audio": set(),
     "rtp": set(),
     "wire": {"audio"},
-    "ai": {"audio", "registry"},
+    "ai": {"audio", "registry", "logs"},
     "call": {"audio", "wire", "ai"},
     "store": {"call"},
     "registry": set(),

@@ -114,6 +114,14 @@ class Config(BaseSettings):
         """A platform's own settings: an instance of ``spec.settings``. Raises ``ConfigError``."""
         return self.section(spec.name, spec.settings, prefix=f"{spec.name.upper()}_")
 
+    def with_platform(self, spec: WireSpec, **settings: str) -> Self:
+        """The same configuration, but for these settings of a platform: for a gateway that nobody else shall call."""
+        prefix = f"{spec.name.upper()}_"
+        changed = self.model_copy()
+        given = _Layer("the program", {f"{prefix}{name.upper()}": value for name, value in settings.items()})
+        changed._layers = (given, *self._layers)
+        return changed
+
     def section(self, table: str, kind: type[S], *, prefix: str = "", **fixed: Any) -> S:
         """A struct of settings from ``<prefix><FIELD>`` or from ``[table]`` of the file. Raises ``ConfigError``.
 

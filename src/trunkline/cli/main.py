@@ -12,7 +12,7 @@ from typer.core import TyperGroup
 
 from trunkline.errors import TrunklineError
 
-COMMANDS = ("serve", "models")
+COMMANDS = ("serve", "call", "demo", "models")
 
 
 class _Commands(TyperGroup):

@@ -1,0 +1,96 @@
+"""The call that ``trunkline demo`` makes: gateway and telephone in one process, over real sockets."""
+
+import asyncio
+import secrets
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from rich.console import Console
+
+from trunkline import logs, registry
+from trunkline.ai.agent import Agent
+from trunkline.ai.base import AgentModel, AgentSettings
+from trunkline.audio.format import MULAW_8K, PCM16_8K
+from trunkline.call.session import CallSession
+from trunkline.config import Config
+from trunkline.errors import TrunklineError
+from trunkline.server.run import running
+from trunkline.testing import sounds
+from trunkline.testing.call import PlacedCall, place
+from trunkline.testing.phone import Phone
+from trunkline.testing.script import Action, HangUp, InterruptReply, PressKey, Say, Wait, WaitForReply
+from trunkline.testing.scripted_stt import Fixture, ScriptedStt
+from trunkline.wire.base import Platform
+
+HOURS: Final = "What are your opening hours, please?"
+KEY: Final = "1"
+BOOKING: Final = "Excuse me, I would like to book a table for Friday."
+THANKS: Final = "No, thank you."
+
+INTERRUPT_AFTER_MS: Final = 1200
+HEAR_OUT: Final = WaitForReply(quiet_ms=700, timeout_ms=20_000)
+LIMIT_S: Final = 75
+
+
+class DemoCall(NamedTuple):
+    """The call as both ends know it."""
+
+    session: CallSession
+    placed: PlacedCall
+    recording: Path
+
+    @property
+    def ok(self) -> bool:
+        """The call went through, and both ends' books balance."""
+        return self.placed.outcome.ok and self.session.ledger.balances
+
+
+def hold(platform: str, folder: Path, console: Console) -> DemoCall:
+    """Start a gateway, call it, talk, hang up. Raises ``MissingProgram`` without espeak-ng."""
+    logs.configure(level="warning", format="console")
+    kind: Platform = registry.load("wire", platform)
+    with console.status("Recording the caller's lines with espeak-ng"):
+        lines = {text: sounds.speak(text, MULAW_8K) for text in (HOURS, BOOKING, THANKS)}
+        known = [Fixture(text, sounds.speak(text, PCM16_8K)) for text in lines]
+    local = registry.load("ai.providers", "local")
+    model = local.agent(AgentSettings(), stt=ScriptedStt(known))
+    config = Config.load(agent="local", host="127.0.0.1", port=0, record_dir=folder)
+    # A secret of this run: the demonstration goes through the closed door, as a real call does.
+    config = config.with_platform(kind.spec, auth_token=secrets.token_hex(16))
+    codec = kind.phone(
+        config.platform(kind.spec), call_id=f"CA{secrets.token_hex(16)}", caller="+15005550006", callee="+15005550001"
+    )
+    phone = Phone(codec, _script(lines))
+    with console.status("On the line: about half a minute, in real time"):
+        return asyncio.run(_call(config, model, phone))
+
+
+def _script(lines: dict[str, bytes]) -> list[Action]:
+    return [
+        HEAR_OUT,  # the greeting
+        Say(lines[HOURS]),
+        HEAR_OUT,
+        PressKey(KEY),
+        InterruptReply(INTERRUPT_AFTER_MS, lines[BOOKING]),
+        HEAR_OUT,
+        Say(lines[THANKS]),
+        HEAR_OUT,
+        Wait(300),
+        HangUp(),
+    ]
+
+
+async def _call(config: Config, model: AgentModel, phone: Phone) -> DemoCall:
+    over: asyncio.Future[CallSession] = asyncio.get_running_loop().create_future()
+
+    def keep(session: CallSession) -> None:
+        if not over.done():
+            over.set_result(session)
+
+    async with running(config, Agent(""), model=model, keep=keep) as service:
+        placed = await place(phone, service.gateway.base_url, limit_s=LIMIT_S)
+        try:
+            session = await asyncio.wait_for(over, timeout=10)
+        except TimeoutError:
+            raise TrunklineError("the gateway did not end the call after the telephone had hung up") from None
+    return DemoCall(session, placed, Path(session.recording))
