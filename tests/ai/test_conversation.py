@@ -32,11 +32,12 @@ def test_instructions_come_first_if_there_are_any() -> None:
 
 def test_what_the_caller_does_is_unanswered_until_a_reply_begins() -> None:
     conversation = Conversation()
-    assert not conversation.unanswered
+    states = [conversation.unanswered]
     conversation.caller("key", "1")
-    assert conversation.unanswered
+    states.append(conversation.unanswered)
     conversation.reply_begun()
-    assert not conversation.unanswered
+    states.append(conversation.unanswered)
+    assert states == [False, True, False]
 
 
 def test_settling_twice_is_settling_once() -> None:

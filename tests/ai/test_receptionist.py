@@ -6,7 +6,6 @@ from collections.abc import Sequence
 import pytest
 
 from trunkline.ai.base import AgentSettings, Message, TextDelta, ToolCall, ToolSpec
-from trunkline.ai.cascade import HANG_UP, TRANSFER
 from trunkline.ai.providers.receptionist import (
     BOOKED,
     CONNECTING,
@@ -18,6 +17,7 @@ from trunkline.ai.providers.receptionist import (
     PROVIDER,
     Receptionist,
 )
+from trunkline.ai.reply import HANG_UP, TRANSFER
 
 HEARING = Receptionist(recogniser=True, hours="We never close.")
 DEAF = Receptionist(recogniser=False)

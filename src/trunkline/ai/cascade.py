@@ -32,12 +32,8 @@ from trunkline.ai.base import (
     CallFacts,
     Emit,
     Llm,
-    Message,
     Part,
     Stt,
-    TextDelta,
-    ToolCall,
-    ToolSpec,
     Tts,
     Vad,
 )
@@ -48,7 +44,6 @@ from trunkline.ai.events import (
     AgentFailed,
     CallAnswered,
     CallerSaid,
-    HangUpWanted,
     KeyPressed,
     ReplyAudio,
     ReplyEnded,
@@ -58,16 +53,11 @@ from trunkline.ai.events import (
     ReplyText,
     SpeechStarted,
     SpeechStopped,
-    Stage,
     StageReached,
-    TransferWanted,
 )
-from trunkline.ai.sentences import Sentences
+from trunkline.ai.reply import Reply, ReplyMaker
 from trunkline.audio.format import AudioFormat
-from trunkline.errors import AgentError, ConfigError
-
-HANG_UP: Final = ToolSpec("hang_up", "End the call, after a goodbye, when the caller wants nothing more.")
-TRANSFER: Final = ToolSpec("transfer", "Connect the caller to a person, after saying so.")
+from trunkline.errors import ConfigError
 
 MUMBLE_MS: Final = 400
 """Speech at least this long of which no word is known was meant for us: the agent asks. Shorter, it was a cough."""
@@ -113,20 +103,6 @@ class Cascade:
         return [part for part in (self.vad, self.stt, self.llm, self.tts) if part is not None]
 
 
-class _Reply:
-    """One reply, from its beginning until it was heard or interrupted."""
-
-    __slots__ = ("generation", "greeting", "history", "sounded", "task", "then")
-
-    def __init__(self, generation: int, history: tuple[Message, ...], greeting: str) -> None:
-        self.generation = generation
-        self.history = history  # what it answers
-        self.greeting = greeting  # said word for word; empty: the model is asked
-        self.task: asyncio.Task[None] | None = None
-        self.sounded = False
-        self.then: HangUpWanted | TransferWanted | None = None  # when all of it was said
-
-
 class CascadeSession:
     """The agent in one call."""
 
@@ -137,12 +113,11 @@ class CascadeSession:
         self._vad = cascade.vad.open(hears=hears, emit=self._heard) if cascade.vad else None
         self._stt = cascade.stt.open(facts, hears=hears, emit=self._heard) if cascade.stt else None
         self._tts = cascade.tts.open(facts, speaks=speaks, emit=self._spoken)
-        offered = (HANG_UP, TRANSFER) if cascade.transfer_to else (HANG_UP,)
-        self._tools = offered if cascade.llm.tools else ()
+        self._maker = ReplyMaker(cascade.llm, self._tts, cascade.transfer_to, emit, self._log)
         self._conversation = Conversation(cascade.instructions)
         self._group: asyncio.TaskGroup | None = None
         self._generation = 0
-        self._reply: _Reply | None = None
+        self._reply: Reply | None = None
         self._speaking = False  # the caller is
         self._words_due = False  # the turn is over, its final text not there yet
         self._turn_ms = (0.0, 0.0)
@@ -182,7 +157,7 @@ class CascadeSession:
                 if self._stt is not None:
                     group.create_task(self._stt.run())
                 if self._reply is not None:  # the call was answered before this ran
-                    self._reply.task = group.create_task(self._make(self._reply))
+                    self._reply.task = group.create_task(self._maker.make(self._reply))
                 await asyncio.get_running_loop().create_future()  # until cancelled
         except* Exception as broken:  # the outer edge of the session's tasks
             first = broken.exceptions[0]
@@ -250,52 +225,11 @@ class CascadeSession:
 
     def _begin(self, greeting: str = "") -> None:
         self._generation += 1
-        self._reply = reply = _Reply(self._generation, self._conversation.messages(), greeting)
+        self._reply = reply = Reply(self._generation, self._conversation.messages(), greeting)
         self._conversation.reply_begun()
         self._emit(ReplyStarted(reply.generation))
         if self._group is not None:
-            reply.task = self._group.create_task(self._make(reply))
-
-    async def _make(self, reply: _Reply) -> None:
-        try:
-            if reply.greeting:
-                self._tts.say(reply.greeting, reply.generation)
-            else:
-                await self._ask(reply)
-        except AgentError as error:
-            if error.then == "end call":
-                self._emit(AgentFailed(str(error)))
-                return
-            self._log.warning("reply cut short", reason=str(error))
-        self._tts.finish(reply.generation)
-
-    async def _ask(self, reply: _Reply) -> None:
-        """Asks the model and hands its words on as they come."""
-        sentences, generation = Sentences(), reply.generation
-        self._emit(StageReached(Stage.MODEL_STARTED, generation))
-        first = True
-        async for delta in self._cascade.llm.reply(reply.history, self._tools):
-            if first:
-                first = False
-                self._emit(StageReached(Stage.MODEL_FIRST_TOKEN, generation))
-            if isinstance(delta, TextDelta):
-                for piece in sentences.push(delta.text):
-                    self._tts.say(piece, generation)
-            else:
-                reply.then = self._wish(delta) or reply.then
-        self._emit(StageReached(Stage.MODEL_ENDED, generation))
-        if rest := sentences.flush():
-            self._tts.say(rest, generation)
-
-    def _wish(self, call: ToolCall) -> HangUpWanted | TransferWanted | None:
-        match call.name:
-            case HANG_UP.name:
-                return HangUpWanted()
-            case TRANSFER.name if self._cascade.transfer_to:
-                return TransferWanted(self._cascade.transfer_to)
-            case _:  # models make up names
-                self._log.warning("model called a function it was not offered")
-                return None
+            reply.task = self._group.create_task(self._maker.make(reply))
 
     def _spoken(self, event: AgentEvent) -> None:
         """From the voice. What belongs to a reply that is no more goes nowhere."""
@@ -314,7 +248,7 @@ class CascadeSession:
             case _:
                 self._emit(event)
 
-    def _ended(self, reply: _Reply, event: ReplyEnded) -> None:
+    def _ended(self, reply: Reply, event: ReplyEnded) -> None:
         self._emit(event)
         if reply.then is not None:  # and not interrupted while the event was told
             self._emit(reply.then)
