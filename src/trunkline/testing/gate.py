@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from trunkline.audio import g711
 from trunkline.audio.format import AudioFormat, Encoding
+from trunkline.audio.level import measure
 
 BLOCK_MS: Final = 10
-THRESHOLD: Final = 330.0
-"""RMS of a loud block, in units of PCM16: 1 % of full scale, under any voice and over line noise."""
+THRESHOLD: Final = 0.01
+"""RMS of a loud block, of full scale: under any voice and over line noise."""
 ONSET_BLOCKS: Final = 2
 """Loud blocks in a row that make a voice; a single one is a click."""
 
@@ -74,5 +75,5 @@ class Gate:
     def _loud(self, audio: bytes) -> list[bool]:
         if audio == self.wire.silence(self.wire.samples(len(audio))):
             return [False] * (self.wire.samples(len(audio)) // self._block)
-        power = np.square(linear(audio, self.wire).astype(np.float32)).reshape(-1, self._block).mean(axis=1)
-        return [bool(p > THRESHOLD**2) for p in power]
+        pcm, size = _LINEAR[self.wire.encoding](audio), 2 * self._block
+        return [measure(pcm[at : at + size]).rms > THRESHOLD for at in range(0, len(pcm), size)]
