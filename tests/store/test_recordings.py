@@ -1,14 +1,16 @@
 """Recordings on disk."""
 
 import asyncio
+import threading
 import wave
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from trunkline.call.session import CallSession
-from trunkline.store.recordings import RecordingRoom
+from trunkline.store.recordings import RecordingRoom, WavSink
 
 
 def session(call_id: str = "CA1") -> CallSession:
@@ -53,6 +55,29 @@ def test_a_call_id_from_outside_cannot_choose_the_path(tmp_path: Path, call_id: 
     room.close()
     assert Path(call.recording).parent == tmp_path
     assert len(Path(call.recording).name) < 128
+
+
+def test_two_calls_of_one_name_get_two_files(tmp_path: Path) -> None:
+    first, second, room = session(), session(), RecordingRoom(tmp_path)
+    asyncio.run(record(room, first, [bytes(4)]))
+    asyncio.run(record(room, second, [bytes(8)]))
+    room.close()
+    assert first.recording != second.recording
+    assert Path(first.recording).stat().st_size + 4 == Path(second.recording).stat().st_size
+
+
+def test_a_disk_that_falls_behind_ends_the_recording_and_not_the_process(tmp_path: Path) -> None:
+    async def overwhelm(sink: WavSink, thread: ThreadPoolExecutor) -> None:
+        disk_works = threading.Event()
+        thread.submit(disk_works.wait)
+        sink.open(session())
+        for _ in range(6):
+            sink.write(bytes(1024 * 1024))
+        disk_works.set()
+        await sink.close()
+
+    with ThreadPoolExecutor(1) as thread, pytest.raises(OSError, match="too slow"):
+        asyncio.run(overwhelm(WavSink(tmp_path, thread), thread))
 
 
 def test_a_disk_that_fails_is_told_when_the_recording_is_closed(tmp_path: Path) -> None:

@@ -1,17 +1,21 @@
 """Recordings of calls as WAV files, streamed to disk by one thread of their own."""
 
 import asyncio
+import os
 import re
 import wave
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from trunkline.call.session import CallSession
 
 # A call id comes from outside; only these characters of it get into a file's name, and only so many.
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9_-]+")
 _MAX_NAME: Final = 64
+
+# Audio of one call that may wait for the disk: two minutes at 8 kHz. A disk further behind won't catch up.
+MAX_WAITING_BYTES: Final = 4 * 1024 * 1024
 
 
 class RecordingRoom:
@@ -33,30 +37,39 @@ class RecordingRoom:
 class WavSink:
     """One call's recording: stereo PCM16 WAV, caller left, agent right.
 
-    The file's header is right after every write, so a process that dies leaves a playable file. A disk that fails
-    loses the recording, never the call: ``close`` then raises the ``OSError``.
+    The file's header is right after every write, so a process that dies leaves a playable file. A disk that fails or
+    falls too far behind ends the recording, never the call: a file with holes would claim that words were spoken when
+    they were not. ``close`` then raises the ``OSError``.
     """
 
     def __init__(self, folder: Path, thread: ThreadPoolExecutor) -> None:
         self._folder = folder
         self._thread = thread
+        self._disk: BinaryIO | None = None
         self._file: wave.Wave_write | None = None
+        self._given = 0  # bytes; counted by the event loop
+        self._written = 0  # bytes; counted by the thread
         self._error: OSError | None = None
 
     def open(self, session: CallSession) -> None:
         """Name the file and begin it; ``session.recording`` tells where."""
         started = session.started_at.strftime("%Y%m%dT%H%M%S")
-        call = _UNSAFE.sub("", session.call_id)[:_MAX_NAME] or "call"
-        path = self._folder / f"{started}-{session.platform}-{call}.wav"
-        again = 1
+        name = f"{started}-{session.platform}-{_UNSAFE.sub('', session.call_id)[:_MAX_NAME] or 'call'}"
+        path, again = self._folder / f"{name}.wav", 1
         while path.exists():
             again += 1
-            path = path.with_stem(f"{started}-{session.platform}-{call}-{again}")
+            path = path.with_name(f"{name}-{again}.wav")
         session.recording = str(path)
         self._thread.submit(self._begin, path, session.rate)
 
     def write(self, pcm: bytes) -> None:
         """Append; returns at once."""
+        if self._error is not None:
+            return
+        if self._given - self._written > MAX_WAITING_BYTES:
+            self._error = OSError("the disk is too slow")
+            return
+        self._given += len(pcm)
         self._thread.submit(self._append, pcm)
 
     async def close(self) -> None:
@@ -68,8 +81,10 @@ class WavSink:
     def _begin(self, path: Path, rate: int) -> None:
         try:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)  # voices are private
-            self._file = wave.open(str(path), "wb")  # noqa: SIM115 - closed by _end
-            path.chmod(0o600)
+            # 0o600 and never somebody else's file, from its first moment on
+            descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+            self._disk = os.fdopen(descriptor, "wb")
+            self._file = wave.open(self._disk, "wb")  # noqa: SIM115 - closed by _end
             self._file.setnchannels(2)
             self._file.setsampwidth(2)
             self._file.setframerate(rate)
@@ -77,17 +92,19 @@ class WavSink:
             self._error = error
 
     def _append(self, pcm: bytes) -> None:
-        if self._file is None or self._error is not None:
+        if self._file is None:
             return
         try:
             self._file.writeframes(pcm)
+            self._written += len(pcm)
         except OSError as error:
             self._error = error
 
     def _end(self) -> None:
-        if self._file is None:
-            return
         try:
-            self._file.close()
+            if self._file is not None:
+                self._file.close()
+            if self._disk is not None:
+                self._disk.close()
         except OSError as error:
             self._error = error
