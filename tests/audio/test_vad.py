@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
+from speech import utterances
 from trunkline.ai.models import find_silero
 from trunkline.ai.providers import silero, webrtc
 from trunkline.audio.format import PCM16_8K, PCM16_16K, AudioFormat
@@ -72,30 +72,6 @@ def edges_of(detector: Detector[Any], pcm16: bytes) -> list[tuple[SpeechEdge, fl
         if edge := endpointer.push(probability):
             found.append((edge, (at + size) / 16))
     return found
-
-
-def utterances(wide: bytes) -> list[tuple[float, float]]:
-    """Where there is voice, in ms, by the energy of the recording before a telephone cut off its consonants (16 kHz).
-
-    It begins where the level comes within 16 dB of the loud parts and ends where it has sunk to the background. Sounds
-    under 60 ms are not voice, and pauses up to 350 ms are part of an utterance: the detector trails a voice by 100.
-    """
-    samples = np.frombuffer(wide, "<i2").astype(float)
-    level: NDArray[np.float64] = 20 * np.log10(np.sqrt((samples.reshape(-1, 160) ** 2).mean(axis=1)) + 1)
-    recorded = level[60:-60]
-    soft = level > np.percentile(recorded, 5) + 6
-    edges = np.diff(np.concatenate(([0], level > np.percentile(recorded, 95) - 16, [0])).astype(int))
-    found: list[list[int]] = []
-    for begin, end in zip(np.flatnonzero(edges == 1).tolist(), np.flatnonzero(edges == -1).tolist(), strict=True):
-        if end - begin < 6:
-            continue
-        while soft[end : end + 3].any():
-            end += 1
-        if found and begin - found[-1][1] <= 35:
-            found[-1][1] = end
-        else:
-            found.append([begin, end])
-    return [(10.0 * begin, 10.0 * end) for begin, end in found]
 
 
 @pytest.fixture(scope="module")

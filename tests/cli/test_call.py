@@ -10,7 +10,7 @@ import soundfile
 import typer
 from typer.testing import CliRunner
 
-from trunkline.audio.format import PCM16_16K
+from trunkline.audio.format import MULAW_8K, PCM16_16K
 from trunkline.cli import _telephone
 from trunkline.cli.call import command
 from trunkline.errors import Refused
@@ -156,6 +156,6 @@ def test_what_cannot_be_done_is_said_before_dialling(wav: Path, arguments: list[
 
 
 def test_the_caller_hears_the_agent_out_after_each_line_and_key(wav: Path) -> None:
-    script = _telephone.script([wav], [], "5#", greeting=True, quiet_ms=700)
+    script = _telephone.script(MULAW_8K, [wav], [], "5#", greeting=True, quiet_ms=700)
     kinds = [WaitForReply, Say, WaitForQuiet, PressKey, WaitForQuiet, PressKey, WaitForQuiet, HangUp]
     assert [type(action) for action in script] == kinds

@@ -79,11 +79,10 @@ class Journal:
         """Replies that will not be heard any further."""
         for reply in replies:
             self._close_turn(reply.generation, out)
-            if reply.at_ms is not None:
+            if reply.heard_text and reply.at_ms is not None:
                 said = Utterance("agent", reply.heard_text, reply.at_ms, interrupted=True)
                 self._session.transcript.append(said)
-                fields = {"heard_ms": round(reply.heard_ms), "text": reply.heard_text}
-                out.append(Note("agent interrupted", fields))
+            out.append(Note("agent cut short", {"heard_ms": round(reply.heard_ms), "text": reply.heard_text}))
             out.append(Tell(ReplyInterrupted(reply.generation, reply.heard_ms, reply.heard_text)))
 
     def _close_turn(self, generation: int, out: list[Effect]) -> None:

@@ -10,7 +10,7 @@ from rich.console import Console
 from trunkline import logs, registry
 from trunkline.ai.agent import Agent
 from trunkline.ai.base import AgentModel, AgentSettings
-from trunkline.audio.format import MULAW_8K, PCM16_8K
+from trunkline.audio.format import PCM16_8K
 from trunkline.call.session import CallSession
 from trunkline.config import Config
 from trunkline.errors import TrunklineError
@@ -50,7 +50,7 @@ def hold(platform: str, folder: Path, console: Console) -> DemoCall:
     logs.configure(level="warning", format="console")
     kind: Platform = registry.load("wire", platform)
     with console.status("Recording the caller's lines with espeak-ng"):
-        lines = {text: sounds.speak(text, MULAW_8K) for text in (HOURS, BOOKING, THANKS)}
+        lines = {text: sounds.speak(text, kind.spec.formats[0]) for text in (HOURS, BOOKING, THANKS)}
         known = [Fixture(text, sounds.speak(text, PCM16_8K)) for text in lines]
     local = registry.load("ai.providers", "local")
     model = local.agent(AgentSettings(), stt=ScriptedStt(known))
@@ -60,7 +60,7 @@ def hold(platform: str, folder: Path, console: Console) -> DemoCall:
     codec = kind.phone(
         config.platform(kind.spec), call_id=f"CA{secrets.token_hex(16)}", caller="+15005550006", callee="+15005550001"
     )
-    phone = Phone(codec, _script(lines))
+    phone = Phone(codec, _script(lines), wire=kind.spec.formats[0], frame_ms=kind.spec.frame_ms)
     with console.status("On the line: about half a minute, in real time"):
         return asyncio.run(_call(config, model, phone))
 

@@ -9,7 +9,7 @@ from typing import Final
 from rich.console import Console
 
 from trunkline import registry
-from trunkline.audio.format import MULAW_8K
+from trunkline.audio.format import AudioFormat
 from trunkline.config import Config
 from trunkline.errors import ConfigError
 from trunkline.testing import sounds
@@ -23,15 +23,25 @@ PATIENCE_MS: Final = 60_000
 """How long an answer may take to its end before the caller goes on."""
 
 
+def wire_format(platform: str) -> AudioFormat:
+    """The format a telephone of ``platform`` speaks. Raises ``ConfigError`` where there is no such platform."""
+    kind: Platform = registry.load("wire", platform)
+    return kind.spec.formats[0]
+
+
 def telephone(platform: str, script: Sequence[Action], *, caller: str, callee: str, loss: float) -> Phone:
     """A telephone of ``platform``, with its secrets from the configuration. ``loss`` (0 to 1) is of its frames."""
     kind: Platform = registry.load("wire", platform)
     settings = Config.load().platform(kind.spec)
     codec = kind.phone(settings, call_id=uuid.uuid4().hex, caller=caller, callee=callee)
-    return Phone(codec, script, drops=dropping(loss) if loss else never)
+    return Phone(
+        codec, script, wire=kind.spec.formats[0], frame_ms=kind.spec.frame_ms, drops=dropping(loss) if loss else never
+    )
 
 
-def script(wav: Sequence[Path], say: Sequence[str], keys: str, *, greeting: bool, quiet_ms: float) -> list[Action]:
+def script(
+    wire: AudioFormat, wav: Sequence[Path], say: Sequence[str], keys: str, *, greeting: bool, quiet_ms: float
+) -> list[Action]:
     """What the caller does: after each line and each key, hear the agent out.
 
     Raises ``ConfigError`` if that is nothing, ``AudioError`` and ``MissingProgram``.
@@ -39,9 +49,9 @@ def script(wav: Sequence[Path], say: Sequence[str], keys: str, *, greeting: bool
     hear_out = WaitForQuiet(quiet_ms, timeout_ms=PATIENCE_MS)
     actions: list[Action] = [WaitForReply(quiet_ms, timeout_ms=PATIENCE_MS)] if greeting else []
     for path in wav:
-        actions += [Say(sounds.read(path, MULAW_8K)), hear_out]
+        actions += [Say(sounds.read(path, wire)), hear_out]
     for text in say:
-        actions += [Say(sounds.speak(text, MULAW_8K)), hear_out]
+        actions += [Say(sounds.speak(text, wire)), hear_out]
     for digit in keys:
         actions += [PressKey(digit), hear_out]
     if not actions:

@@ -47,7 +47,8 @@ def command(
     from trunkline.testing import echo, sounds
 
     try:
-        script = _telephone.script(wav or (), say or (), keys, greeting=greeting, quiet_ms=1000 * tail)
+        wire = _telephone.wire_format(platform)
+        script = _telephone.script(wire, wav or (), say or (), keys, greeting=greeting, quiet_ms=1000 * tail)
         phone = _telephone.telephone(platform, script, caller=caller, callee=callee, loss=loss / 100)
         placed = _telephone.call(phone, url, limit_s=limit, console=Console(stderr=True))
     except TrunklineError as error:

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from trunkline.audio.format import MULAW_8K, AudioFormat
 from trunkline.wire.events import WireCommand, WireEvent
 
 # --- effects ---------------------------------------------------------------------------------------------------
@@ -84,7 +85,8 @@ class WireSpec(msgspec.Struct, frozen=True):
     name: str  # the file's name
     title: str  # as its vendor writes it
     media_path: str  # where its media socket comes in
-    hooks: tuple[str, ...] = ()  # POST /hooks/<name>/<hook>
+    hooks: tuple[str, ...] = ()  # POST /hooks/<name>/<hook>; the first one announces calls
+    formats: tuple[AudioFormat, ...] = (MULAW_8K,)  # what its audio may be, preferred first
     marks: bool = False  # it tells when audio has been played
     clears: bool = False  # it can drop audio it has not played
     digits_in: bool = False
