@@ -36,6 +36,8 @@ PREROLL_MS: Final = 60
 # While the platform has more than SLACK_MS left, frames of such a source go out in pairs: half the messages.
 PAIR_MS: Final = 40
 SLACK_MS: Final = 20
+# Bytes by which a moment computed from a number of bytes may miss that number when it is turned back.
+ROUNDING: Final = 0.01
 # Settle what was heard after this many messages at the latest; a record of it is wanted sooner only at events.
 SETTLE_EVERY: Final = 16
 
@@ -161,10 +163,15 @@ class Playout:
         return True
 
     def push(self, audio: bytes, generation: int) -> None:
-        """More of the agent's voice, in the wire's format. Of a dead reply it is dropped and counted as late."""
+        """More of the agent's voice, in the wire's format. After the reply's end, or of a dead one, it is dropped and
+        counted as late."""
         size = len(audio)
         newest = self._replies.newest
-        if (newest is None or newest.generation != generation) and not self.begin(generation):
+        if newest is None or newest.generation != generation:
+            if not self.begin(generation):
+                self._late_bytes += size
+                return
+        elif newest.end is not None:
             self._late_bytes += size
             return
         self._generated_bytes += size
@@ -191,10 +198,10 @@ class Playout:
 
     def pop(self, now: float) -> Sequence[WireCommand]:
         """What to send now: audio up to the lead, marks, ends of utterances."""
+        self.due = inf
         if self.held or (self._queued < self._frame and not self._closing):
             return _NOTHING
         out: list[WireCommand] = []
-        self.due = inf
         sounded = self._pace_position + (now - self._pace_at) * self._second
         while (reply := self._sending) is not None:
             ahead = self._sent - sounded
@@ -208,14 +215,14 @@ class Playout:
             else:
                 ready = reply.end - self._sent
             if ready:
-                if ahead > self._low:
+                if ahead > self._low + ROUNDING:
                     self.due = now + (ahead - self._low) / self._second
                     break
                 if ahead <= 0:
                     self._begin_run(reply, -ahead / self._second, now)
                     sounded = self._sent
                     ahead = 0
-                self._send(reply, ready, self._lead - ahead, out, now)
+                self._send(reply, ready, self._lead - ahead + ROUNDING, out, now)
             else:
                 self._close(reply, out, now)
         if len(self._flight) >= SETTLE_EVERY:
@@ -233,7 +240,6 @@ class Playout:
         if dry_s > UNDER_RUN_S and not self._gap_is_meant and self._sent > reply.start:
             self.under_runs += 1
             self.under_run_s += dry_s
-        self._gap_is_meant = False
         self._start_by = None
         self._pace_position = self._ear_position = self._sent
         self._pace_at = self._ear_at = now
@@ -244,7 +250,7 @@ class Playout:
         """Send one message: of ``ready`` bytes as many whole frames as there is ``room`` for, at least one."""
         size = min(ready, self._message)
         if size > room:
-            size = max(self._frame, int(room))
+            size = min(size, max(self._frame, int(room)))
         odd = size % self._frame
         if not odd:
             audio = self._take(size)
@@ -257,6 +263,7 @@ class Playout:
         if reply.sounded_at is None:
             reply.sounded_at = self._timeline.at(now)
             self.first_sent.append(reply.generation)
+        self._gap_is_meant = False
         self._sent += size
         self._flight.append((self._sent, audio))
         out.append(PlayAudio(audio))
@@ -333,9 +340,9 @@ class Playout:
 
     def ear(self, now: float) -> int:
         """The position up to which the caller has surely heard."""
-        position = int(self._ear_position + (now - self._ear_at) * self._second)
-        if self._marks and position > self._marks[0].position and now < self._marks[0].due + MARK_GRACE_S:
-            position = self._marks[0].position
+        position = int(self._ear_position + (now - self._ear_at) * self._second + ROUNDING)
+        if self._marks and position >= self._marks[0].position and now < self._marks[0].due + MARK_GRACE_S:
+            position = self._marks[0].position - 1  # only the mark itself tells that all before it was heard
         position = min(position, self._sent)
         return max(position - position % self._format.sample_bytes, self._settled)
 
@@ -364,10 +371,11 @@ class Playout:
             return self._pace_at + (self._sent - self._low - self._pace_position) / self._second
         if not self._replies.open or not self._replies.open[0].closed:
             return None
-        sounded_out = self._pace_at + (self._sent - self._pace_position) / self._second
-        if now < sounded_out or not self._marks:
-            return sounded_out
-        return self._marks[0].due + MARK_GRACE_S
+        end = self._sent if (end := self._replies.open[0].end) is None else end
+        heard_out = self._ear_at + (end - self._ear_position) / self._second
+        if self._marks and self._marks[0].position <= end:
+            return max(heard_out, self._marks[0].due + MARK_GRACE_S)
+        return heard_out
 
     @property
     def placed_from(self) -> int | None:
@@ -405,9 +413,10 @@ class Playout:
             reply = self._replies.over()
             limit = self._end if reply.end is None else reply.end
             position = min(max(self._sent, reply.start), limit)
-            heard_ms = self._format.ms(position - reply.start)
+            heard = position - reply.start
             text = reply.text_up_to(position, limit)
-            interrupted.append(Interruption(reply.generation, heard_ms, text, self._ms(reply.sounded_at)))
+            at_ms = self._ms(reply.sounded_at) if heard else None  # what was sent may all have been taken back
+            interrupted.append(Interruption(reply.generation, self._format.ms(heard), text, at_ms))
         self._end = self._sent
         return interrupted
 
