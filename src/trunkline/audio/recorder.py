@@ -35,9 +35,7 @@ class StereoRecorder:
         """Agent audio that sounded from sample ``at`` on."""
         gap = (at - self._taken) * 2 - len(self._right)
         if gap > 0:
-            self._right += self._from_agent.flush() + bytes(gap)
-            del self._right[(at - self._taken) * 2 :]
-            self._from_agent.reset()
+            self._fill_right((at - self._taken) * 2)
         self._right += self._from_agent.process(audio)
 
     def take(self, until: int | None = None) -> bytes:
@@ -47,18 +45,23 @@ class StereoRecorder:
 
     def finish(self) -> bytes:
         """The rest. Both channels end together: agent sound beyond the caller's last sample lengthens the left."""
-        self._right += self._from_agent.flush()
+        self._fill_right(len(self._left))
         missing = len(self._right) - len(self._left)
         if missing > 0:
             self._left += bytes(missing)
         return self._interleave(len(self._left) // 2)
 
+    def _fill_right(self, size: int) -> None:
+        """The agent is silent up to there: what its filter still holds, then zeros."""
+        if len(self._right) < size:
+            self._right += self._from_agent.flush() + bytes(size)
+            del self._right[size:]
+
     def _interleave(self, samples: int) -> bytes:
         if samples <= 0:
             return b""
         size = 2 * samples
-        if len(self._right) < size:
-            self._right += bytes(size - len(self._right))
+        self._fill_right(size)
         both = np.empty((samples, 2), "<i2")
         both[:, 0] = np.frombuffer(bytes(self._left[:size]), "<i2")
         both[:, 1] = np.frombuffer(bytes(self._right[:size]), "<i2")

@@ -100,11 +100,12 @@ class LatencyBook:
     that reply stamps it from then on.
     """
 
-    __slots__ = ("_by_generation", "_open")
+    __slots__ = ("_by_generation", "_closed_up_to", "_open")
 
     def __init__(self) -> None:
         self._open = TurnStamps()
         self._by_generation: dict[int, TurnStamps] = {}
+        self._closed_up_to = 0
 
     def speech_ended(self, when: float) -> None:
         """The caller finished speaking at ``when``. A caller who goes on after a pause starts the count anew."""
@@ -115,7 +116,10 @@ class LatencyBook:
         self._open.stamp("transcript_final", now)
 
     def of(self, generation: int) -> TurnStamps:
-        """The stamps of reply ``generation``, which takes over the open turn if it is new."""
+        """The stamps of reply ``generation``, which takes over the open turn if it is new. What comes late, of a reply
+        that is over, is stamped nowhere."""
+        if generation <= self._closed_up_to:
+            return TurnStamps()
         stamps = self._by_generation.get(generation)
         if stamps is None:
             stamps = self._by_generation[generation] = self._open
@@ -125,6 +129,9 @@ class LatencyBook:
     def close(self, generation: int) -> TurnLatency | None:
         """The reply is over: its stages, if any of them is known."""
         stamps = self._by_generation.pop(generation, None)
+        self._closed_up_to = max(self._closed_up_to, generation)
+        for never_heard in [older for older in self._by_generation if older < generation]:
+            del self._by_generation[never_heard]
         if stamps is None:
             return None
         latency = latency_of(stamps)

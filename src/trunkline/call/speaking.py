@@ -12,7 +12,8 @@ class AgentVoice:
 
     def __init__(self, agent: AudioFormat, wire: AudioFormat, playout: Playout) -> None:
         self.playout = playout
-        self._convert = None if agent == wire else Converter(agent, wire)
+        # Equal formats need none, but for samples of two bytes: it joins those that come cut in half.
+        self._convert = None if agent == wire and wire.sample_bytes == 1 else Converter(agent, wire)
         self._generation = 0  # of the reply the converter is in
 
     def begin(self, generation: int) -> bool:

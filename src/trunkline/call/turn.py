@@ -10,6 +10,7 @@ back-channel ("mm-hm") or a cough, and the agent is *resumed* at the very sample
 
 import re
 from enum import StrEnum
+from functools import cache
 
 from trunkline.call.settings import BargeIn
 
@@ -70,8 +71,10 @@ class TurnTaking:
         if not self.held:
             return None
         said = _plain(text)
-        if said and said not in self._rules.backchannels:
+        if said and said not in _backchannels(self._rules):
             return self._release(Verdict.COMMIT)
+        if said and final and self._speaking:
+            return None  # they belong to an earlier stretch of speech: what is being said now may be more
         self._only_backchannel = bool(said)
         if self._only_backchannel:
             self._long_at = None  # "mm-hm" may be long
@@ -98,4 +101,10 @@ class TurnTaking:
 
 
 def _plain(text: str) -> str:
-    return re.sub(r"[^\w\s-]", "", text).strip().lower().replace("_", "")
+    """As a recogniser might have written it without capitals and marks: "Mm-hm." and "mm hm" are the same."""
+    return " ".join(re.sub(r"[^\w\s-]|_", "", text).lower().replace("-", " ").split())
+
+
+@cache
+def _backchannels(rules: BargeIn) -> frozenset[str]:
+    return frozenset(map(_plain, rules.backchannels))
