@@ -158,9 +158,9 @@ def _loop(before: Samples, length: int, overlap: int) -> Samples:
 
 def _repetition(before: Samples, pitch: int, overlap: int, first: int, total: int) -> Samples:
     """``total`` samples to follow ``before``: one period repeated for ``first`` samples, then two."""
-    once = _loop(before, pitch, overlap).take(range(first + overlap), mode="wrap")
+    once = _loop(before, pitch, overlap).take(np.arange(first + overlap), mode="wrap")
     at = first % pitch  # back by whole periods: the phase is kept
-    twice = _loop(before, 2 * pitch, overlap).take(range(at, at + total - first), mode="wrap")
+    twice = _loop(before, 2 * pitch, overlap).take(np.arange(at, at + total - first), mode="wrap")
     twice[:overlap] = _cross_fade(once[first:], twice[:overlap])
     return np.concatenate((once[:first], twice))
 

@@ -96,6 +96,7 @@ class JitterBuffer:
     ) -> None:
         self._format = audio_format
         self._rate = audio_format.rate
+        self._sample_bytes = audio_format.sample_bytes
         self._clock_rate = clock_rate or audio_format.rate
         self._frame = frame_ms * self._rate // 1000
         self._slack = int(_SLACK_S * self._rate)
@@ -149,7 +150,7 @@ class JitterBuffer:
         means that this number was no audio (comfort noise, a key press): a silence follows, not a loss. Raises
         ``AudioError`` for half a sample.
         """
-        if len(audio) % self._format.sample_bytes:
+        if len(audio) % self._sample_bytes:
             raise AudioError(f"{len(audio)} bytes are not whole samples of {self._format}")
         self.stats.received += 1
         if self._next_sequence is not None and sequence < self._next_sequence:
@@ -161,7 +162,8 @@ class JitterBuffer:
             if not self._is_new_beginning():
                 self._place(timestamp, arrival, audio)  # the delay should learn of it
                 return
-        packet = _Packet(sequence, self._place(timestamp, arrival, audio), audio, self._format.samples(len(audio)))
+        samples = len(audio) // self._sample_bytes
+        packet = _Packet(sequence, self._place(timestamp, arrival, audio), audio, samples)
         if self._insert(packet) and len(self._held) > MAX_PACKETS:
             self._drop_oldest()
 
@@ -284,20 +286,21 @@ class JitterBuffer:
 
     def _play(self, head: _Packet, due: float) -> Frame:
         self._take(self._held.popleft())
-        audio = head.audio
+        audio, samples = head.audio, head.samples
+        stats = self.stats
         covered = self._next_at - head.at
-        if not self._resting and covered > self._slack:  # the beginning of a long packet was concealed already
-            audio = audio[covered * self._format.sample_bytes :]
-            self.stats.trimmed_samples += covered
-        whole = self._format.samples(len(audio))
+        if covered > self._slack and not self._resting:  # the beginning of a long packet was concealed already
+            audio, samples = audio[covered * self._sample_bytes :], samples - covered
+            stats.trimmed_samples += covered
         late_s = due - self._wanted(head)
-        audio = self._pace.adjust(audio, late_s=late_s, target_s=self._delay.target_s, at=self._out)
-        samples = self._format.samples(len(audio))
-        self.stats.shortened_samples += max(0, whole - samples)
-        self.stats.lengthened_samples += max(0, samples - whole)
+        changed = self._pace.adjust(audio, late_s=late_s, target_s=self._delay.target_s, at=self._out)
+        if changed is not audio:
+            audio, before, samples = changed, samples, len(changed) // self._sample_bytes
+            stats.shortened_samples += max(0, before - samples)
+            stats.lengthened_samples += max(0, samples - before)
         self._out += samples
-        self.stats.played += 1
-        self.stats.frame_samples += samples
+        stats.played += 1
+        stats.frame_samples += samples
         self._next_at = head.at + head.samples
         self._packet_samples = head.samples
         self._gone = self._filled = self._starved = self._late_run = 0
