@@ -1,13 +1,9 @@
-"""The audio kernels beside the designs people use, in one run: python benchmarks/audio_kernels.py [--json]
+"""The audio kernels beside the designs people use, in one run.
 
 Times are the best of many short runs, per 20 ms frame, bytes in and bytes out. They depend on the machine; the
-ratios much less. Needs the ``bench`` extra, and for PESQ the recordings (``TRUNKLINE_SPEECH_DIR``, else
-``../shared/speech``).
+ratios much less. Needs the ``bench`` extra.
 """
 
-import json as json_format
-import os
-import sys
 import time
 import tracemalloc
 from collections.abc import Callable
@@ -18,10 +14,14 @@ import numpy as np
 import soundfile
 import soxr
 from pesq import pesq
-from rich.console import Console
-from rich.table import Table
 
-from audio_designs import (
+from trunkline.audio import filters, g711
+from trunkline.audio.convert import Converter
+from trunkline.audio.format import MULAW_8K, PCM16_24K, RATES, AudioFormat, Encoding
+from trunkline.audio.level import measure
+from trunkline.audio.resample import Resampler
+from trunkline.testing import resampling
+from trunkline.testing.bench_designs import (
     DESIGNS,
     FRAME_MS,
     Samples,
@@ -34,16 +34,18 @@ from audio_designs import (
     take_decode,
     take_encode,
 )
-from trunkline.audio import filters, g711
-from trunkline.audio.convert import Converter
-from trunkline.audio.format import MULAW_8K, PCM16_24K, RATES, AudioFormat, Encoding
-from trunkline.audio.level import measure
-from trunkline.audio.resample import Resampler
-from trunkline.testing import resampling
 
 Numbers = dict[str, Any]
 
-SPEECH = Path(os.environ.get("TRUNKLINE_SPEECH_DIR") or Path(__file__).parents[2] / "shared" / "speech")
+
+def run(speech: Path) -> Numbers:
+    """Measure everything, about twenty seconds. PESQ is left out where ``speech`` holds no recordings."""
+    return {
+        "all_pairs": ours_everywhere(),  # first, while no filter has been designed yet
+        "speed_us_per_frame": speed(),
+        "quality": quality(),
+        "pesq": listening(speech),
+    }
 
 
 # --- speed ---------------------------------------------------------------------------------------------------------
@@ -197,12 +199,12 @@ def through_mulaw(x: Samples) -> Samples:
     return samples_of(g711.decode_mulaw(g711.encode_mulaw(x.tobytes())))
 
 
-def listening() -> dict[str, Numbers]:
+def listening(folder: Path) -> dict[str, Numbers]:
     """PESQ means over the recordings. The reference has gone the best path to the same band, without mu-law."""
     scores: dict[str, dict[str, list[float]]] = {
         name: {"wide": [], "narrow": []} for name in (*DESIGNS, "one-shot soxr")
     }
-    for recording in sorted(SPEECH.glob("*.wav")):
+    for recording in sorted(folder.glob("*.wav")):
         speech, rate = soundfile.read(recording, dtype="int16")
         phone, rich = one_shot(speech, rate, 8000), one_shot(speech, rate, 24000)
         wide, narrow = one_shot(phone, 8000, 16000), one_shot(rich, 24000, 8000)
@@ -226,70 +228,3 @@ def listening() -> dict[str, Numbers]:
         for name, found in scores.items()
         if found["wide"]
     }
-
-
-# --- the report ------------------------------------------------------------------------------------------------------
-
-
-def show(report: Numbers) -> None:
-    console = Console(width=max(110, Console().width))
-    table = Table(title="µs per 20 ms frame (times ours)")
-    others = ["numpy table", "Python loop", "soxr stream HQ", "scipy per chunk"]
-    for heading in ("", "trunkline", *others):
-        table.add_column(heading, justify="left" if not heading else "right")
-    for what, times in report["speed_us_per_frame"].items():
-        ours = times["trunkline"]
-        cells = [f"{times[name]:.2f} ({times[name] / ours:.1f}x)" if name in times else "" for name in others]
-        table.add_row(what, f"{ours:.2f}", *cells)
-    console.print(table)
-
-    table = Table(title="quality, in 20 ms frames")
-    for heading in ("", "design", "latency ms", "empty frames", "300-3400 Hz dB", "images, aliases dB", "THD+N dB"):
-        table.add_column(heading, justify="left" if heading in ("", "design") else "right")
-    for row in report["quality"]:
-        table.add_row(
-            named(row["from"], row["to"]),
-            row["design"],
-            f"{row['latency_ms']:.2f}",
-            f"{row['frames_without_output_of_100']} %",
-            f"{row['passband_low_db']:+.2f} … {row['passband_high_db']:+.2f}",
-            f"{row['images_or_aliases_db']:.1f}",
-            f"{row['thd_n_db']:.1f}",
-        )
-    console.print(table)
-
-    table = Table(title="PESQ, mean (lowest)")
-    for heading in ("design", "mu-law 8 to 16 kHz, wide-band", "24 to 8 kHz mu-law, narrow-band"):
-        table.add_column(heading, justify="left" if heading == "design" else "right")
-    for name, found in report["pesq"].items():
-        table.add_row(
-            name,
-            f"{found['mulaw_8_to_16_khz_wide_band']:.3f} ({found['mulaw_8_to_16_khz_lowest']:.3f})",
-            f"{found['24_to_8_khz_mulaw_narrow_band']:.3f} ({found['24_to_8_khz_mulaw_lowest']:.3f})",
-        )
-    console.print(table if report["pesq"] else "no recordings found: PESQ left out")
-
-    table = Table(title="trunkline, the worst of all 56 pairs of rates")
-    table.add_column("")
-    table.add_column("", justify="right")
-    for what, value in report["all_pairs"].items():
-        table.add_row(what.replace("_", " "), f"{value:.2f}" if isinstance(value, float) else str(value))
-    console.print(table)
-
-
-def main(json: bool = False) -> None:
-    """Measure everything, about twenty seconds; print tables, or one JSON object."""
-    report: Numbers = {
-        "all_pairs": ours_everywhere(),  # first, while no filter has been designed yet
-        "speed_us_per_frame": speed(),
-        "quality": quality(),
-        "pesq": listening(),
-    }
-    if json:
-        print(json_format.dumps(report, indent=2))
-    else:
-        show(report)
-
-
-if __name__ == "__main__":
-    main(json="--json" in sys.argv[1:])

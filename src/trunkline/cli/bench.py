@@ -1,0 +1,125 @@
+"""``trunkline bench``: what the audio kernels do, and how many calls one core holds."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from trunkline.errors import MissingProgram
+
+if TYPE_CHECKING:
+    from trunkline.cli._bench_calls import CallsReport, Plan
+
+command = typer.Typer(invoke_without_command=True)
+
+SPEECH = Path("../shared/speech")
+
+_Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+_Speech = Annotated[
+    Path, typer.Option(metavar="DIR", envvar="TRUNKLINE_SPEECH_DIR", help="Recordings to listen to, *.wav.")
+]
+
+
+@command.callback()
+def everything(context: typer.Context, json: _Json = False, speech: _Speech = SPEECH) -> None:
+    """Measure the audio kernels and the calls one core holds: about three minutes, on this machine only.
+
+    Leave the machine alone meanwhile. Nothing but loopback is used.
+    """
+    if context.invoked_subcommand is not None:
+        return
+    from trunkline.cli._bench_calls import Plan
+
+    kernels = _kernels(speech)
+    if not json:
+        _show_kernels(kernels)
+    told = _climb(Plan())
+    if json:
+        _print({"audio": kernels, "calls": _values(told)})
+    else:
+        _show_calls(told)
+
+
+@command.command()
+def audio(json: _Json = False, speech: _Speech = SPEECH) -> None:
+    """Measure the audio kernels beside the designs people use: speed, delay, fidelity."""
+    kernels = _kernels(speech)
+    if json:
+        _print(kernels)
+    else:
+        _show_kernels(kernels)
+
+
+@command.command()
+def calls(
+    start: Annotated[int, typer.Option(min=1, help="Calls at the first step.")] = 200,
+    step: Annotated[int, typer.Option(min=1, help="Calls more at each step.")] = 100,
+    most: Annotated[int, typer.Option("--max", min=1, help="Calls at the last step at most.")] = 1500,
+    seconds: Annotated[float, typer.Option(min=0.5, help="How long each step is measured.")] = 5.0,
+    agent: Annotated[str, typer.Option(help="Who answers; it has to give back what it hears.")] = "echo",
+    agent_rate: Annotated[str, typer.Option(help="Hz the echo works at, or mulaw: nothing converted.")] = "24000",
+    json: _Json = False,
+) -> None:
+    """Measure how many simulated Twilio calls one core holds.
+
+    A gateway with the echo agent runs in a process of its own, on a core of its own; the phones are on the other.
+    Calls are added step by step until p99 latency exceeds 300 ms or under-runs exceed 1 %.
+    """
+    from trunkline.cli._bench_calls import Plan
+
+    told = _climb(Plan(min(start, most), step, most, seconds, agent, agent_rate))
+    if json:
+        _print(_values(told))
+    else:
+        _show_calls(told)
+
+
+def _kernels(speech: Path) -> dict[str, Any]:
+    try:
+        from trunkline.testing import bench_audio
+    except ModuleNotFoundError as error:
+        # Only the calls can be measured without it: "trunkline bench calls".
+        raise MissingProgram(error.name or "a library", 'pip install "trunkline[bench]"') from None
+    with _busy("the audio kernels"):
+        return bench_audio.run(speech)
+
+
+def _climb(plan: "Plan") -> "CallsReport":
+    import asyncio
+
+    import uvloop
+
+    from trunkline.cli._bench_calls import climb
+
+    with _busy("calls") as say, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(climb(plan, say))
+
+
+def _busy(first: str) -> Any:
+    from trunkline.cli._bench_report import progress
+
+    return progress(first)
+
+
+def _show_kernels(kernels: dict[str, Any]) -> None:
+    from trunkline.cli._bench_audio import show
+
+    show(kernels)
+
+
+def _show_calls(told: "CallsReport") -> None:
+    from trunkline.cli._bench_report import show
+
+    show(told)
+
+
+def _values(told: "CallsReport") -> Any:
+    from trunkline.cli._bench_report import values
+
+    return values(told)
+
+
+def _print(report: Any) -> None:
+    import msgspec
+
+    typer.echo(msgspec.json.format(msgspec.json.encode(report)).decode())
