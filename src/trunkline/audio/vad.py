@@ -39,14 +39,20 @@ class Detector(Protocol[S]):
 class Endpointing(msgspec.Struct, frozen=True):
     """When speech begins and when it is over."""
 
-    start: float = 0.5  # a frame at least this probable is speech …
-    stop: float = 0.35  # … and one below this is not. Between them nothing changes.
+    # A frame at least this probable is speech. A voice takes the first frame or two to far above it; breath and the
+    # beginning of a noise stay under.
+    start: float = 0.65
+    stop: float = 0.35  # … and one below this is not: between them nothing changes
     start_ms: float = 64  # so much speech in a row is somebody speaking: a click is shorter
     # So much silence in a row ends a turn. Silero trails the voice by 30 to 100 ms, so a turn's end is known 250 to 330
     # ms after the last sound. Longer pauses than this inside a sentence are the call's business: it has the words.
     stop_ms: float = 224
-    onset: float = 0.1  # frames just before the start that were this probable belong to it: soft first consonants
+    onset: float = 0.2  # frames just before the start that were this probable belong to it: soft first consonants
     onset_ms: float = 160  # at most so many of them
+    # A detector trails the voice: the end is dated back to the last frame this probable, by ``trail_ms`` at most. In
+    # loud noise the last words are never this certain.
+    sure: float = 0.8
+    trail_ms: float = 96
 
 
 class SpeechEdge(msgspec.Struct, frozen=True, gc=False):
@@ -65,10 +71,12 @@ class Endpointer:
         self._start_frames: Final = math.ceil(self._rules.start_ms / self._frame_ms)
         self._stop_frames: Final = math.ceil(self._rules.stop_ms / self._frame_ms)
         self._onset_frames: Final = int(self._rules.onset_ms / self._frame_ms)
+        self._trail_frames: Final = int(self._rules.trail_ms / self._frame_ms)
         self._frame = 0  # frames pushed so far
         self._run = 0  # frames in a row that argue for a change
         self._onset = 0  # frames in a row, before that run, that may belong to the start
         self._voiced_until = 0  # the frame after the last one that was speech
+        self._sure_until = 0  # … and after the last one that was so for sure
         self.speaking = False
 
     def push(self, probability: float) -> SpeechEdge | None:
@@ -87,7 +95,8 @@ class Endpointer:
         if not self.speaking:
             return None
         self.speaking = False
-        return SpeechEdge(False, self._voiced_until * self._frame_ms)
+        end = max(self._sure_until, self._voiced_until - self._trail_frames)
+        return SpeechEdge(False, end * self._frame_ms)
 
     def _silent(self, probability: float) -> SpeechEdge | None:
         if probability >= self._rules.start:
@@ -96,7 +105,7 @@ class Endpointer:
                 return None
             first = self._frame - self._run - min(self._onset, self._onset_frames)
             self.speaking = True
-            self._voiced_until = self._frame
+            self._voiced_until = self._sure_until = self._frame
             self._run = self._onset = 0
             return SpeechEdge(True, first * self._frame_ms)
         # A run that broke off too early may still be the soft beginning of the next one.
@@ -107,6 +116,8 @@ class Endpointer:
     def _voiced(self, probability: float) -> SpeechEdge | None:
         if probability >= self._rules.start:
             self._voiced_until = self._frame
+            if probability >= self._rules.sure:
+                self._sure_until = self._frame
         if probability >= self._rules.stop:
             self._run = 0
             return None
