@@ -7,9 +7,10 @@ The event is a fixed phrase. Whatever varies is a field, and a field named in ``
 unless that very value is wrapped: ``caller=logs.shown(number)``.
 """
 
+import io
 import logging
 import sys
-from typing import Any, Final, Literal, NamedTuple, TextIO
+from typing import Any, Final, Literal, NamedTuple, TextIO, cast
 
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
@@ -52,7 +53,7 @@ def get(name: str) -> FilteringBoundLogger:
 
 def configure(*, level: Level = "info", format: Format = "console", stream: TextIO | None = None) -> None:
     """Set up logging for the process. Lines go to ``stream``, standard error by default."""
-    out = stream or sys.stderr
+    out = stream or cast(TextIO, _StandardError())
     common: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -76,6 +77,19 @@ def configure(*, level: Level = "info", format: Format = "console", stream: Text
         logger_factory=structlog.PrintLoggerFactory(out),
     )
     _adopt_standard_logging(out, common, rendering, threshold)
+
+
+class _StandardError(io.TextIOBase):
+    """Standard error, whatever it is by the time a line is written: it may be replaced, and the old one closed."""
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+    def isatty(self) -> bool:
+        return sys.stderr.isatty()
 
 
 def mask(_: WrappedLogger, __: str, event: EventDict) -> EventDict:

@@ -1,0 +1,23 @@
+"""What all tests share."""
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+import structlog
+from hypothesis import settings
+
+# `make fuzz` runs the same properties for longer.
+settings.register_profile("fuzz", max_examples=5000, deadline=None)
+settings.register_profile("suite", deadline=None)  # a shared machine may stall any example
+settings.load_profile("suite")
+
+
+@pytest.fixture(autouse=True)
+def logs_as_they_were() -> Iterator[None]:
+    """A test that sets logging up leaves it as it was for the next."""
+    handlers, level = logging.root.handlers[:], logging.root.level
+    yield
+    structlog.reset_defaults()
+    logging.root.handlers[:] = handlers
+    logging.root.setLevel(level)
