@@ -31,9 +31,7 @@ class AudioFormat(msgspec.Struct, frozen=True):
 
     def __post_init__(self) -> None:
         if self.rate not in RATES:
-            raise AudioError(
-                f"a rate of {self.rate} Hz is not supported: use one of {', '.join(map(str, RATES))}"
-            )
+            raise AudioError(f"a rate of {self.rate} Hz is not supported: use one of {', '.join(map(str, RATES))}")
 
     def __str__(self) -> str:
         return f"{self.encoding.value}/{self.rate}"

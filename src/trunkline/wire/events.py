@@ -63,9 +63,7 @@ class StreamStopped(msgspec.Struct, frozen=True, gc=False):
     reason: str
 
 
-WireEvent = (
-    StreamStarted | AudioHeard | AudioMissing | DigitPressed | MarkReached | MessageIgnored | StreamStopped
-)
+WireEvent = StreamStarted | AudioHeard | AudioMissing | DigitPressed | MarkReached | MessageIgnored | StreamStopped
 
 
 class PlayAudio(msgspec.Struct, frozen=True, gc=False):
