@@ -4,6 +4,7 @@ Everything that takes time or touches the world is given in: the link, the agent
 leave this room. Tests and simulations drive it with a clock of their own; ``call.runner`` drives it with the real one.
 """
 
+import traceback
 from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -11,14 +12,14 @@ from math import inf
 from typing import Protocol
 
 from trunkline.ai.base import AgentModel, AgentSession
-from trunkline.ai.events import AgentEvent, ReplyAudio
+from trunkline.ai.events import AgentEvent, AgentFailed, ReplyAudio
 from trunkline.call.core import Call
 from trunkline.call.effects import CallOver, Effect, Hear, Note, OpenAgent, Save, Tell
 from trunkline.call.events import CallEvent, EndRequested, LinkLost, PeerFault
 from trunkline.call.settings import CallSettings
 from trunkline.errors import Refused, RemoteError
 from trunkline.wire.base import BinaryFrame, CloseSocket, GatewayCodec, HttpCall, Output, TextFrame, WireSpec
-from trunkline.wire.events import AudioHeard, PlayAudio, WireEvent
+from trunkline.wire.events import AudioHeard, PlayAudio, WireCommand, WireEvent
 
 # A peer that lets this much pile up unread is not listening any more: ten seconds of base64 G.711, and more than any
 # network hiccup that a call survives.
@@ -133,7 +134,10 @@ class Bridge:
                 # The short way of nearly every message: nothing but the agent's ear comes of it.
                 heard = self.call.hear(event.audio, now)
                 if heard and self._session is not None:
-                    self._session.hear(heard, now)
+                    try:
+                        self._session.hear(heard, now)
+                    except Exception as error:  # the edge of the agent's code: it ends its own call and no other
+                        self._agent_raised(error, now)
             else:
                 self._feed(event, now)
 
@@ -193,39 +197,49 @@ class Bridge:
         self._wake_asked = self.call.wake_at
         self._outside.wake(self._wake_asked)
 
+    def _agent_raised(self, error: Exception, now: float) -> None:
+        trace = traceback.format_tb(error.__traceback__)  # without the error's text, which may be private
+        self._outside.note(Note("agent raised", {"exception": type(error).__name__, "trace": trace}, "error"))
+        self._feed(AgentFailed(type(error).__name__), now)
+
     def _do(self, effect: Effect, now: float) -> None:
-        kind = type(effect)
-        if kind is Hear:
-            if self._session is not None:
-                self._session.hear(effect.audio, now)  # type: ignore[union-attr]
-        elif kind is PlayAudio:
-            for output in self._codec.send(effect):  # type: ignore[arg-type]
+        if type(effect) is PlayAudio:
+            for output in self._codec.send(effect):
                 if type(output) is TextFrame:
                     self._link.send_text(output.data)
                 else:
                     self._put((output,))
+        elif isinstance(effect, Hear | Tell | OpenAgent):
+            try:
+                self._tell_agent(effect, now)
+            except Exception as error:  # as in ``received``
+                self._agent_raised(error, now)
         else:
-            self._do_rarely(effect, now)
+            self._do_outside(effect)
 
-    def _do_rarely(self, effect: Effect, now: float) -> None:
+    def _tell_agent(self, effect: Hear | Tell | OpenAgent, now: float) -> None:
         match effect:
-            case Tell(command):
-                if self._session is not None:
-                    self._session.tell(command, now)
+            case OpenAgent(facts, hears, speaks):
+                self._session = self._model.open(facts, hears=hears, speaks=speaks, emit=self.emit)
+                self._outside.opened(self._session)
+            case Hear(audio) if self._session is not None:
+                self._session.hear(audio, now)
+            case Tell(command) if self._session is not None:
+                self._session.tell(command, now)
+            case _:
+                pass  # it could not be opened, or the call is over
+
+    def _do_outside(self, effect: Note | Save | CloseSocket | CallOver | WireCommand) -> None:
+        match effect:
             case Note():
                 self._outside.note(effect)
             case Save(pcm):
                 self._outside.save(pcm)
             case CloseSocket():
                 self._put((effect,))
-            case OpenAgent(facts, hears, speaks):
-                self._session = self._model.open(facts, hears=hears, speaks=speaks, emit=self.emit)
-                self._outside.opened(self._session)
             case CallOver():
                 self._session = None
                 self._outside.over(effect)
-            case Hear():
-                raise AssertionError("audio has a path of its own")
             case command:
                 self._put(self._codec.send(command))
 

@@ -171,11 +171,15 @@ class Call:
             case PeerFault(reason, close_code):
                 out.append(Note("peer at fault", {"reason": reason, "close_code": close_code}, "warning"))
                 self._finish(Trigger.BROKE, reason, now, out, CloseSocket(close_code, _short(reason)))
+            case EndRequested(reason) if self._caller is None:  # there is no stream yet to hang up
+                self._finish(Trigger.OVER, reason, now, out, CloseSocket(1001, _short(reason)))
             case EndRequested(reason):
                 self._leave(HangUp(reason), now, out)
             case AgentFailed(reason):
                 out.append(Note("agent failed", {"reason": reason}, "error"))
                 self._finish(Trigger.BROKE, f"agent failed: {reason}", now, out, CloseSocket(1011, "agent failed"))
+            case StreamStarted() if self._caller is not None:
+                self._take(PeerFault("a second start", 1002), now, out)
             case StreamStarted():
                 self._start(event, now, out)
             case StreamStopped(reason):
@@ -319,7 +323,9 @@ class Call:
             out.append(farewell)
 
     def _reason(self, fallback: str) -> str:
-        """Why the call ended: what we wanted, if we wanted it."""
+        """Why the call ended: what we wanted, if we were about it already."""
+        if self.state is not CallState.ENDING:
+            return fallback
         match self._farewell:
             case HangUp(reason):
                 return reason
@@ -333,7 +339,10 @@ class Call:
         session = self.session
         if self._caller is not None and self._agent is not None:
             playout = self._agent.playout
-            self._journal.interrupted(playout.finish(now), out)
+            cut = playout.finish(now)
+            for reply in playout.heard:
+                self._journal.heard(reply, out)
+            self._journal.interrupted(cut, out)
             session.under_runs = playout.under_runs
             session.under_run_ms = 1000 * playout.under_run_s
             session.samples = self._caller.timeline.samples

@@ -123,11 +123,13 @@ class CallRunner:
                 self._timer.cancel()
             if not self._over.done():
                 self._over.cancel()
+            await self._close_recording()  # of a call that was dropped
         return session
 
     async def _close_recording(self) -> None:
         if self._sink is None or not self._sink_open:
             return
+        self._sink_open = False
         try:
             await self._sink.close()
         except OSError as error:
@@ -186,6 +188,8 @@ class CallRunner:
         return self._group.create_task(_awaiting(work))
 
     async def _run_agent(self, session: AgentSession) -> None:
+        if self._over.done():  # before it could begin
+            return
         self._agent_task = asyncio.current_task()
         try:
             await session.run()
