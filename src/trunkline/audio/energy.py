@@ -1,4 +1,4 @@
-"""Voice activity by loudness alone: no model, a microsecond a frame, and only as good as the line is quiet.
+"""Voice activity by loudness alone: no model, two microseconds a frame, and only as good as the line is quiet.
 
 It takes whatever is loud for speech: keys, ring-back and music too. Use it where speech is the only sound there is,
 or where a model can't be had. It works while the noise stays under its threshold and the softest sounds that matter
