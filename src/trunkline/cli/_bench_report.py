@@ -2,13 +2,16 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from rich.console import Console
 from rich.table import Table
 
 from trunkline.cli._bench_calls import CallsReport
+
+OTHERS: Final = 0.05
+"""So much of the gateway's core may be somebody else's before the reader is told."""
 
 
 @contextmanager
@@ -64,6 +67,8 @@ def show(told: CallsReport) -> None:
         )
     if not told.pinned:
         console.print("Not pinned to a core: gateway and phones shared what there was.", style="yellow")
+    if any(step.others_cpu > OTHERS for step in told.steps):
+        console.print("The machine was not quiet: others ran on the gateway's core.", style="yellow")
     console.print(told.verdict[:1].upper() + told.verdict[1:] + ".", style="bold")
 
 

@@ -1,8 +1,8 @@
 """Many simulated Twilio calls to one gateway, at a fraction of the gateway's own cost.
 
-A load generator that costs as much as what it measures measures itself. So a call here is a codec, a few numbers
-(``load_call``) and no task: one timer sends everybody's frames, in ``PHASES`` groups spread over the 20 ms, on
-absolute deadlines. How late it was itself is part of the result.
+A load generator that costs as much as what it measures measures itself. So a call here is messages made
+beforehand (``load_twilio``), a few numbers (``load_call``) and no task: one timer sends everybody's frames, in
+``PHASES`` groups spread over the 20 ms, on absolute deadlines. How late it was itself is part of the result.
 """
 
 import asyncio
@@ -14,11 +14,10 @@ import msgspec
 import numpy as np
 from picows import WSError, WSFrame, WSInvalidStatusError, WSListener, WSMsgType, WSTransport, ws_connect
 
-from trunkline import registry
 from trunkline.errors import RemoteError
-from trunkline.testing.load_call import FRAME_S, LoadCall, Tally, sound
-from trunkline.wire.base import Output, PhoneCodec, TextFrame
-from trunkline.wire.events import AudioHeard, MarkReached, PlayAudio, SendMark, StreamStopped
+from trunkline.testing.load_call import FRAME_S, LoadCall, Tally
+from trunkline.testing.load_twilio import CheapPhone
+from trunkline.wire._twilio_messages import OutboundMark, OutboundMedia
 
 PHASES: Final = 20
 SLOT_S: Final = FRAME_S / PHASES
@@ -30,7 +29,6 @@ OVERDUE_S: Final = 0.3
 """A frame that has been away for this long when a window ends counts with the age it has."""
 
 _TEXT = WSMsgType.TEXT
-_SOUND: Final = [AudioHeard(frame) for frame in sound()]
 _clock = time.monotonic  # not the loop's, which stands still while the loop works through a batch
 
 
@@ -74,11 +72,7 @@ class Fleet:
     async def _place(self) -> None:
         number = self.tried
         self.tried += 1
-        platform = registry.load("wire", "twilio")
-        codec = platform.phone(
-            platform.spec.settings(), call_id=f"CA{number:032x}", caller="+15005550006", callee="+15005550001"
-        )
-        phone = _Phone(codec, self.tally)
+        phone = _Phone(CheapPhone(f"CA{number:032x}"), self.tally)
         try:
             await ws_connect(
                 lambda: phone,
@@ -155,32 +149,26 @@ def percentiles(values: Sequence[float], *wanted: float) -> list[float]:
 class _Phone(WSListener):  # type: ignore[misc, unused-ignore]
     """One call's socket."""
 
-    def __init__(self, codec: PhoneCodec, tally: Tally) -> None:
+    def __init__(self, phone: CheapPhone, tally: Tally) -> None:
         self.books = LoadCall(tally)
         self.live = False
-        self._codec = codec
-        self._said = 0
+        self._phone = phone
         self._transport: WSTransport
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         self._transport = transport
         self.live = True
-        self._send(self._codec.opened())
+        for message in self._phone.opening:
+            transport.send(_TEXT, message)
 
     def say(self, now: float) -> None:
         """The next frame is due; marks that have been played go with it."""
         if not self.live:
             return
         self.books.sent(now)
-        self._send(self._codec.send(_SOUND[self._said % len(_SOUND)]))
-        self._said += 1
+        self._transport.send(_TEXT, self._phone.media())
         while (name := self.books.played_mark(now)) is not None:
-            self._send(self._codec.send(MarkReached(name)))
-
-    def _send(self, outputs: Sequence[Output]) -> None:
-        for output in outputs:
-            if type(output) is TextFrame:
-                self._transport.send(_TEXT, output.data)
+            self._transport.send(_TEXT, self._phone.mark(name))
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         now = _clock()
@@ -191,18 +179,17 @@ class _Phone(WSListener):  # type: ignore[misc, unused-ignore]
                 transport.disconnect()
             return
         try:
-            commands = self._codec.receive(frame.get_payload_as_bytes(), binary=False, now=now)
+            message = self._phone.read(frame.get_payload_as_bytes())
         except RemoteError:  # what the platform would refuse
             self.live = False
             transport.disconnect()
             return
-        for command in commands:
-            if type(command) is PlayAudio:
-                self.books.heard(command.audio, now)
-            elif type(command) is SendMark:
-                self.books.mark(command.name)
-            else:  # an echo has nothing to clear: what follows is not where it should be
-                self.books.astray = True
+        if isinstance(message, OutboundMedia):
+            self.books.heard(message.media.payload, now)
+        elif isinstance(message, OutboundMark):
+            self.books.mark(message.mark.name)
+        else:  # an echo has nothing to clear: what follows is not where it should be
+            self.books.astray = True
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         self.live = False
@@ -211,7 +198,7 @@ class _Phone(WSListener):  # type: ignore[misc, unused-ignore]
         """Say that the caller has gone."""
         if self.live:
             self.live = False
-            self._send(self._codec.send(StreamStopped("the caller hung up")))
+            self._transport.send(_TEXT, self._phone.stop())
 
     async def gone(self) -> None:
         """Wait until the gateway has closed the socket."""
