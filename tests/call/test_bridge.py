@@ -209,6 +209,55 @@ def test_without_words_it_is_the_length_of_the_speech_that_counts(make: Make, sp
     assert (len(world.platform.played) >= 32000) is played
 
 
+def test_words_of_a_slow_recogniser_still_interrupt(make: Make) -> None:
+    world = speaking(make)
+    world.emit(SpeechStarted(1000))
+    world.run(0.2)
+    world.emit(SpeechStopped(1200))
+    world.run(1)  # resumed meanwhile
+    assert world.call.session.resumed == 1
+    world.emit(CallerSaid("stop it", final=True))
+    heard = len(world.platform.played)
+    assert not world.platform.queue
+    world.run(2)
+    assert len(world.platform.played) == heard < 32000
+    assert world.call.session.barge_ins == 1
+
+
+def test_an_answer_that_begins_during_a_hold_is_heard(make: Make) -> None:
+    world = speaking(make)
+    world.emit(SpeechStarted(1000))
+    world.run(0.2)
+    heard = len(world.platform.played)
+    world.agent.say(500, 2)  # a model that hears turns by itself answers before the words are known
+    world.emit(CallerSaid("stop it", final=True))
+    world.run(1)
+    assert world.platform.played == VOICE[:heard] + VOICE[:4000]
+
+
+def test_a_farewell_waits_while_nobody_knows_who_has_the_turn(make: Make) -> None:
+    world = make(spec=msgspec.structs.replace(SPEC, clears=False))
+    world.start()
+    world.agent.say(100, 1)
+    world.emit(SpeechStarted(50))
+    world.emit(HangUpWanted("done"))
+    world.run(0.3)
+    assert not world.commands(HangUp)
+    world.emit(SpeechStopped(300))
+    world.run(1)
+    assert world.commands(HangUp)
+
+
+def test_the_last_frame_of_a_source_that_stalls_is_not_kept_back(make: Make) -> None:
+    world = make()
+    world.start()
+    world.agent.emit(ReplyAudio(VOICE[:480], 1))  # three frames play, one waits for its fellow
+    world.agent.emit(ReplyAudio(VOICE[480:640], 1))
+    assert len(world.platform.played) + len(world.platform.queue) == 480
+    world.run(0.07)
+    assert len(world.platform.played) + len(world.platform.queue) == 640
+
+
 def test_barging_in_can_be_disabled(make: Make) -> None:
     world = speaking(make, CallSettings(barge_in=BargeIn(enabled=False)))
     world.emit(SpeechStarted(1000))

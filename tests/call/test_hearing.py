@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trunkline.audio.format import MULAW_8K, PCM16_8K, PCM16_24K, AudioFormat
-from trunkline.call.hearing import MAX_HOLE_S, CallerVoice
+from trunkline.call.hearing import MAX_AHEAD_S, CallerVoice
 from trunkline.call.ledger import CallerLedger
 
 START = 5_000.125
@@ -58,7 +58,7 @@ def test_audio_between_forgets_what_quiet_filled() -> None:
     assert len(voice.missing(800, START + 1)[0]) == 800
 
 
-@pytest.mark.parametrize(("samples", "filled"), [(int(MAX_HOLE_S * 8000), True), (int(MAX_HOLE_S * 8000) + 1, False)])
+@pytest.mark.parametrize(("samples", "filled"), [(int(MAX_AHEAD_S * 8000), True), (int(MAX_AHEAD_S * 8000) + 1, False)])
 def test_an_absurd_hole_is_lost_and_not_filled(samples: int, filled: bool) -> None:
     voice = CallerVoice(MULAW_8K, MULAW_8K, START)
     assert len(voice.missing(samples, START)[0]) == (samples if filled else 0)
@@ -85,8 +85,9 @@ def test_what_was_received_is_delivered_or_concealed_or_lost(events: list[tuple[
                 given_out += len(voice.receive(bytes(amount), now))
                 audio += amount
             case "hole":
+                ahead = (voice.timeline.samples + amount) / 8000 - (now - START)
                 given_out += len(voice.missing(amount, now)[1])
-                lost += amount if amount > MAX_HOLE_S * 8000 else 0
+                lost += amount if ahead > MAX_AHEAD_S else 0
             case _:
                 given_out += len(voice.quiet(now + amount)[1])
         ledger = voice.ledger

@@ -8,9 +8,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from platform_buffer import PlatformBuffer
 
 from trunkline.audio.format import MULAW_8K, PCM16_8K, PCM16_24K, AudioFormat
+from trunkline.call.ear import MARK_GRACE_S, MAX_MARKS
 from trunkline.call.playout import (
-    MARK_GRACE_S,
-    MAX_CLEARED_MARKS,
     UNDER_RUN_S,
     Heard,
     Interruption,
@@ -482,13 +481,13 @@ def test_a_platform_that_never_echoes_does_not_grow_the_memory_of_cleared_marks(
     timeline = Timeline(8000, START)
     playout = Playout(MULAW_8K, timeline, marks=True, clears=True)
     names = []
-    for generation in range(1, MAX_CLEARED_MARKS + 100):
+    for generation in range(1, MAX_MARKS + 100):
         playout.push(NOISE[:FRAME], generation)
         playout.end(generation)
         names += [command.name for command in playout.pop(START) if isinstance(command, SendMark)]
         playout.hold(START)
         playout.clear()
-    assert len(names) == MAX_CLEARED_MARKS + 99
+    assert len(names) == MAX_MARKS + 99
     assert not any(playout.mark_reached(name, START) for name in names)
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from trunkline.call.settings import BACKCHANNELS, BargeIn
-from trunkline.call.turn import TurnTaking, Verdict
+from trunkline.call.turn import PATIENCE, TurnTaking, Verdict
 
 HOLD, COMMIT, RESUME = Verdict.HOLD, Verdict.COMMIT, Verdict.RESUME
 RULES = BargeIn(commit_after_ms=700, words_wait_ms=600)
@@ -119,9 +119,9 @@ def play(turn: TurnTaking, steps: list[Step]) -> None:
             case "silence":
                 verdict = turn.speech_stopped(now)
             case "words":
-                verdict = turn.words(text, final=False)
+                verdict = turn.words(text, final=False, agent_sounds=True)
             case "final":
-                verdict = turn.words(text, final=True)
+                verdict = turn.words(text, final=True, agent_sounds=True)
             case "key":
                 verdict = turn.key_pressed()
             case _:
@@ -142,7 +142,7 @@ def test_a_scenario_ends_as_it_should(steps: list[Step]) -> None:
 def test_the_agent_is_never_held_when_barging_in_is_disabled() -> None:
     turn = TurnTaking(BargeIn(enabled=False))
     assert turn.speech_started(0, agent_sounds=True) is None
-    assert turn.words("stop it now", final=False) is None
+    assert turn.words("stop it now", final=False, agent_sounds=True) is None
     assert turn.speech_stopped(2) is None
     assert turn.deadline is None
 
@@ -152,7 +152,7 @@ def test_every_back_channel_is_known_however_it_is_written(said: str) -> None:
     for text in (said, said.capitalize() + ".", f"  {said.upper()}!  "):
         turn = TurnTaking(RULES)
         turn.speech_started(0, agent_sounds=True)
-        assert turn.words(text, final=False) is None
+        assert turn.words(text, final=False, agent_sounds=True) is None
         assert turn.speech_stopped(0.3) is RESUME
 
 
@@ -160,4 +160,40 @@ def test_every_back_channel_is_known_however_it_is_written(said: str) -> None:
 def test_anything_else_commits(text: str) -> None:
     turn = TurnTaking(RULES)
     turn.speech_started(0, agent_sounds=True)
-    assert turn.words(text, final=False) is COMMIT
+    assert turn.words(text, final=False, agent_sounds=True) is COMMIT
+
+
+def held(now: float) -> TurnTaking:
+    turn = TurnTaking(BargeIn())
+    assert turn.speech_started(now, agent_sounds=True) is HOLD
+    return turn
+
+
+def test_words_that_come_after_the_agent_was_resumed_still_take_the_turn() -> None:
+    turn = held(0.0)
+    turn.speech_stopped(0.3)
+    assert turn.tick(1.0) is RESUME
+    assert turn.words("stop", final=True, agent_sounds=True) is COMMIT
+    assert turn.words("stop", final=True, agent_sounds=True) is None, "once"
+
+
+@pytest.mark.parametrize(("text", "sounds"), [("mm-hm", True), ("", True), ("stop", False)])
+def test_late_words_change_nothing_when_they_say_nothing_or_the_agent_is_silent(text: str, sounds: bool) -> None:
+    turn = held(0.0)
+    turn.speech_stopped(0.3)
+    assert turn.tick(1.0) is RESUME
+    assert turn.words(text, final=True, agent_sounds=sounds) is None
+
+
+def test_an_agent_that_answers_during_a_hold_has_taken_it_for_a_turn() -> None:
+    turn = held(0.0)
+    assert turn.answered() is COMMIT
+    assert not turn.held
+    assert turn.deadline is None
+
+
+def test_a_back_channel_that_never_ends_is_an_interruption_after_all() -> None:
+    turn = held(0.0)
+    assert turn.words("mm-hm", final=False, agent_sounds=True) is None
+    assert turn.deadline == pytest.approx(PATIENCE * 0.7)
+    assert turn.tick(PATIENCE * 0.7) is COMMIT

@@ -138,6 +138,8 @@ class Bridge:
                         self._session.hear(heard, now)
                     except Exception as error:  # the edge of the agent's code: it ends its own call and no other
                         self._agent_raised(error, now)
+                if now >= self.call.loose_end_at:
+                    self._carry_out(self.call.tick(now), now)
             else:
                 self._feed(event, now)
 

@@ -100,6 +100,11 @@ class Call:
         return self.session.state
 
     @property
+    def loose_end_at(self) -> float:
+        """``tick`` by then too, if anything else wakes you: the last frame of a stalled source waits for it."""
+        return inf if self._agent is None else self._agent.playout.alone_at
+
+    @property
     def ledger(self) -> Ledger:
         """Where every sample is at this moment."""
         return Ledger(
@@ -244,7 +249,6 @@ class Call:
             case DigitPressed(digit):
                 self._journal.key_pressed(digit, out)
                 if playout.unheard(now) or self._turn.held:
-                    out.extend(playout.hold(now))
                     self._take_turn(self._turn.key_pressed(), now, out)
                 out.append(Tell(KeyPressed(digit)))
             case SpeechStarted(at_ms):
@@ -256,7 +260,7 @@ class Call:
                 self._step(Trigger.CALLER_FINISHED)
                 self._take_turn(self._turn.speech_stopped(now), now, out)
             case CallerSaid(text, final):
-                self._take_turn(self._turn.words(text, final=final), now, out)
+                self._take_turn(self._turn.words(text, final=final, agent_sounds=playout.unheard(now)), now, out)
                 if final:
                     self._journal.caller_said(text, 1000 * caller.timeline.at(now) / caller.timeline.rate, now, out)
 
@@ -269,6 +273,9 @@ class Call:
     ) -> None:
         match event:
             case ReplyStarted(generation):
+                if self._turn.held and not agent.knows(generation):
+                    # An agent that begins an answer has taken what the caller is saying for a turn.
+                    self._take_turn(self._turn.answered(), now, out)
                 if agent.begin(generation):
                     self._journal.reply_began(generation)
             case ReplyText(text, generation):
@@ -301,10 +308,14 @@ class Call:
                 out.extend(playout.resume(now))
                 out.append(Note("agent resumed", level="debug"))
             case Verdict.COMMIT:
+                if not playout.held:
+                    out.extend(playout.hold(now))
                 self.session.barge_ins += 1
                 self._farewell = None  # a caller who interrupts the goodbye still wants something
                 self._journal.interrupted(playout.clear(), out)
                 self._step(Trigger.INTERRUPTED)
+                if not self._turn.speaking:
+                    self._step(Trigger.CALLER_FINISHED)
 
     def _hear_silence(self, silence: tuple[bytes, bytes], out: list[Effect]) -> None:
         wire, agent = silence
@@ -384,7 +395,7 @@ class Call:
             if playout.heard and not playout.unheard(now):
                 self._step(Trigger.AGENT_FINISHED)
             playout.heard.clear()
-            if self._farewell is not None and not playout.unheard(now):
+            if self._farewell is not None and not playout.unheard(now) and not self._turn.held:
                 self._leave(self._farewell, now, out)
         self._plan(now)
 

@@ -7,21 +7,23 @@ from trunkline.audio.format import AudioFormat
 from trunkline.call.ledger import CallerLedger
 from trunkline.call.timeline import Timeline
 
-# A hole longer than this is a broken time-stamp, not a pause: it is counted as lost and not filled.
-MAX_HOLE_S: Final = 60.0
+# A hole that would bring the caller's audio further ahead of the clock than this is a broken time-stamp, not a pause.
+# It is counted as lost and not filled.
+MAX_AHEAD_S: Final = 60.0
 
 
 class CallerVoice:
     """Takes the wire's audio and gives the agent's. ``timeline`` advances by what is given, silence included."""
 
     __slots__ = (
-        "_concealed", "_convert", "_delivered", "_filled", "_lost", "_unit", "heard_at", "timeline", "wire"
+        "_began_at", "_concealed", "_convert", "_delivered", "_filled", "_lost", "_unit", "heard_at", "timeline", "wire"
     )  # fmt: skip
 
     def __init__(self, wire: AudioFormat, agent: AudioFormat, now: float) -> None:
         self.wire = wire
         self.timeline = Timeline(wire.rate, now)
         self.heard_at = now  # when audio last came
+        self._began_at = now
         self._convert = Converter(wire, agent)
         self._unit = wire.sample_bytes
         self._delivered = self._concealed = self._lost = 0
@@ -39,7 +41,7 @@ class CallerVoice:
     def missing(self, samples: int, now: float) -> tuple[bytes, bytes]:
         """A hole of that length: silence for the wire's side (a recording) and for the agent. What ``quiet`` already
         filled is not filled again."""
-        if samples > MAX_HOLE_S * self.wire.rate:
+        if self.timeline.samples + samples > (now - self._began_at + MAX_AHEAD_S) * self.wire.rate:
             self._lost += samples
             return b"", b""
         rest = max(0, samples - self._filled)

@@ -16,28 +16,27 @@ from typing import Final
 import msgspec
 
 from trunkline.audio.format import AudioFormat
+from trunkline.call.ear import ROUNDING, Ear
 from trunkline.call.ledger import AgentLedger
+from trunkline.call.pieces import Pieces
+from trunkline.call.placement import Placement, Sounded
 from trunkline.call.replies import Reply, ReplyBook
 from trunkline.call.timeline import Timeline
 from trunkline.wire.events import ClearAudio, EndUtterance, PlayAudio, SendMark, WireCommand
 
 # How much audio passes between marks. More marks bound the ear's guess tighter and cost a message each way.
 MARK_EVERY_MS: Final = 500
-# A mark this late is not coming: go on by the clock.
-MARK_GRACE_S: Final = 2.0
 # The buffer ran dry for longer than this inside a reply: an under-run. Less is the jitter of a live source, and a
 # player has a little slack of its own.
 UNDER_RUN_S: Final = 0.020
-# Names of marks that a clear flushed, kept to recognise their echoes. A platform that never echoes must not grow this.
-MAX_CLEARED_MARKS: Final = 1024
 # A buffer that is empty is not started on less than this while more is on its way: a source that makes its audio in
 # real time would otherwise run dry at its first late frame. A source that is faster never waits for it.
 PREROLL_MS: Final = 60
-# While the platform has more than SLACK_MS left, frames of such a source go out in pairs: half the messages.
+# While the platform has more than SLACK_MS left, frames of such a source go out in pairs: half the messages. One whose
+# fellow does not come in time goes alone when LAST_MS are left.
 PAIR_MS: Final = 40
 SLACK_MS: Final = 20
-# Bytes by which a moment computed from a number of bytes may miss that number when it is turned back.
-ROUNDING: Final = 0.01
+LAST_MS: Final = 10
 # Settle what was heard after this many messages at the latest; a record of it is wanted sooner only at events.
 SETTLE_EVERY: Final = 16
 
@@ -61,24 +60,11 @@ class Heard(msgspec.Struct, frozen=True):
     at_ms: float | None
 
 
-class Sounded(msgspec.Struct, frozen=True, gc=False):
-    """Agent audio that was played, and where in the call (samples of the timeline) it began."""
-
-    audio: bytes
-    at: int
-
-
-class _Mark(msgspec.Struct, gc=False):
-    position: int
-    name: str
-    due: float
-
-
 class Playout:
     """The agent's voice on its way to one caller.
 
     ``push`` and ``end`` what the agent makes; send what ``pop`` returns; call ``pop`` again by ``deadline`` at the
-    latest. The lists ``heard``, ``sounded`` and ``first_sent`` fill up as things happen: their owner empties them.
+    latest. The lists ``heard`` and ``first_sent`` fill up as things happen: their owner empties them.
     """
 
     def __init__(
@@ -105,15 +91,14 @@ class Playout:
         self._preroll = min(self._lead, fmt.bytes_for(PREROLL_MS))
         self._pair = min(self._message, fmt.bytes_for(PAIR_MS))
         self._slack = fmt.bytes_for(SLACK_MS)
+        self._last = fmt.bytes_for(LAST_MS)
+        self._dry = fmt.bytes_for(1000 * UNDER_RUN_S)
         self._wants_marks = marks
         self._clears = clears
         self._mark_every = fmt.bytes_for(MARK_EVERY_MS)
         self._max_queue = int(max_queue_s * self._second)
-        self._keep_sound = keep_sound
 
-        self._queue: deque[bytes] = deque()  # not sent yet
-        self._head = 0  # bytes already taken off the queue's first piece
-        self._queued = 0
+        self._queue = Pieces()  # not sent yet
         self._flight: deque[tuple[int, bytes]] = deque()  # sent, not known to be played: (end position, audio)
         self._end = 0  # position of the next byte to be pushed
         self._sent = 0  # position of the next byte to be sent
@@ -128,22 +113,15 @@ class Playout:
         self._pace_at = 0.0  # … at this time
         self._gap_is_meant = True  # the buffer is empty on purpose: no under-run
         self._start_by: float | None = None  # how long an empty buffer waits for the pre-roll
-        self._ear_position = 0
-        self._ear_at = 0.0
-        self._runs: deque[tuple[int, int]] = deque()  # (position, timeline samples) where an empty buffer was refilled
-        self._placed = 0  # timeline samples up to which sound is placed
-
-        self._marks: deque[_Mark] = deque()
-        self._marked = 0  # position of the last mark sent
-        self._mark_count = 0
-        self._cleared_marks: dict[str, None] = {}
+        self._ear = Ear(self._second)
+        self._placement = Placement(timeline, self._second, fmt.sample_bytes) if keep_sound else None
 
         self.held = False
         self.due = inf  # when ``pop`` has more to send, as the last ``pop`` saw it
+        self.alone_at = inf  # when a frame that waits for its fellow goes alone; worth no timer of its own
         self.under_runs = 0
         self.under_run_s = 0.0
         self.heard: list[Heard] = []  # replies heard to their end
-        self.sounded: list[Sounded] = []  # what was played, when ``keep_sound``
         self.first_sent: list[int] = []  # generations whose first audio went out
 
     # --- what the agent makes -------------------------------------------------------------------------------------
@@ -162,24 +140,26 @@ class Playout:
             self._sending = reply
         return True
 
+    def is_dead(self, generation: int) -> bool:
+        """Whether reply ``generation`` is over."""
+        return generation <= self._replies.dead_up_to
+
     def push(self, audio: bytes, generation: int) -> None:
         """More of the agent's voice, in the wire's format. After the reply's end, or of a dead one, it is dropped and
         counted as late."""
         size = len(audio)
-        newest = self._replies.newest
-        if newest is None or newest.generation != generation:
-            if not self.begin(generation):
-                self._late_bytes += size
-                return
-        elif newest.end is not None:
+        reply = self._replies.newest
+        if reply is None or reply.generation != generation:
+            reply = self._replies.newest if self.begin(generation) else None
+        if reply is None or reply.end is not None:
             self._late_bytes += size
             return
         self._generated_bytes += size
-        if self._queued + size > self._max_queue:
+        if reply.full or self._queue.size + size > self._max_queue:
+            reply.full = True  # it loses its end, and gets no holes
             self._cleared_bytes += size
             return
-        self._queue.append(audio)
-        self._queued += size
+        self._queue.push(audio)
         self._end += size
 
     def text(self, text: str, generation: int) -> None:
@@ -198,8 +178,8 @@ class Playout:
 
     def pop(self, now: float) -> Sequence[WireCommand]:
         """What to send now: audio up to the lead, marks, ends of utterances."""
-        self.due = inf
-        if self.held or (self._queued < self._frame and not self._closing):
+        self.due = self.alone_at = inf
+        if self.held or (self._queue.size < self._frame and not self._closing):
             return _NOTHING
         out: list[WireCommand] = []
         sounded = self._pace_position + (now - self._pace_at) * self._second
@@ -207,9 +187,12 @@ class Playout:
             ahead = self._sent - sounded
             if reply.end is None:
                 ready = self._end - self._sent
-                if ready < self._frame or (ready < self._pair and ahead > self._slack):
+                if ready < self._frame:
                     break
-                if ready < self._preroll and ahead <= 0 and now < (start_by := self._wait(now)):
+                if ready < self._pair and ahead > self._slack:
+                    self.alone_at = now + (ahead - self._last) / self._second
+                    break
+                if ready < self._preroll and self._starts_anew(reply, ahead) and now < (start_by := self._wait(now)):
                     self.due = start_by
                     break
             else:
@@ -229,6 +212,10 @@ class Playout:
             self.settle(now)
         return out
 
+    def _starts_anew(self, reply: Reply, ahead: float) -> bool:
+        """Whether the buffer is empty, and has been for a while or for good reason."""
+        return ahead <= 0 and (self._gap_is_meant or self._sent <= reply.start or -ahead > self._dry)
+
     def _wait(self, now: float) -> float:
         """Until when an empty buffer waits for its pre-roll."""
         if self._start_by is None:
@@ -241,10 +228,10 @@ class Playout:
             self.under_runs += 1
             self.under_run_s += dry_s
         self._start_by = None
-        self._pace_position = self._ear_position = self._sent
-        self._pace_at = self._ear_at = now
-        if self._keep_sound:
-            self._runs.append((self._sent, self._timeline.at(now)))
+        self._pace_position, self._pace_at = self._sent, now
+        self._ear.start(self._sent, now)
+        if self._placement is not None:
+            self._placement.begin_run(self._sent, now)
 
     def _send(self, reply: Reply, ready: int, room: float, out: list[WireCommand], now: float) -> None:
         """Send one message: of ``ready`` bytes as many whole frames as there is ``room`` for, at least one."""
@@ -253,10 +240,10 @@ class Playout:
             size = min(size, max(self._frame, int(room)))
         odd = size % self._frame
         if not odd:
-            audio = self._take(size)
+            audio = self._queue.take(size)
         elif size > self._frame:
             size -= odd
-            audio = self._take(size)
+            audio = self._queue.take(size)
         else:  # the reply's last frame is short
             audio = self._take_padded(size)
             size = self._frame
@@ -267,12 +254,12 @@ class Playout:
         self._sent += size
         self._flight.append((self._sent, audio))
         out.append(PlayAudio(audio))
-        if self._wants_marks and self._sent - self._marked >= self._mark_every:
+        if self._wants_marks and self._sent - self._ear.marked >= self._mark_every:
             out.append(self._mark())
 
     def _take_padded(self, size: int) -> bytes:
         """The last ``size`` bytes of a reply, filled with silence to a whole frame."""
-        audio = self._take(size)
+        audio = self._queue.take(size)
         padding = self._frame - size
         self._replies.make_room(self._sent + size, padding)
         self._end += padding
@@ -287,67 +274,34 @@ class Playout:
         self._sending = self._replies.next_open()
         if reply.sounded_at is not None:
             out.append(EndUtterance())
-            if self._wants_marks and self._marked != self._sent:
+            if self._wants_marks and self._ear.marked != self._sent:
                 out.append(self._mark())
         self._gap_is_meant = True
         self.settle(now)
 
-    def _take(self, size: int) -> bytes:
-        """``size`` bytes off the queue's front."""
-        self._queued -= size
-        queue = self._queue
-        first = queue[0]
-        if not self._head and len(first) == size:
-            return queue.popleft()
-        pieces: list[bytes] = []
-        while size:
-            first = queue[0]
-            piece = first[self._head : self._head + size]
-            pieces.append(piece)
-            size -= len(piece)
-            self._head += len(piece)
-            if self._head == len(first):
-                queue.popleft()
-                self._head = 0
-        return b"".join(pieces)
-
     def _mark(self) -> SendMark:
-        self._mark_count += 1
-        name = f"t{self._mark_count}"
         due = self._pace_at + (self._sent - self._pace_position) / self._second
-        self._marks.append(_Mark(self._sent, name, due))
-        self._marked = self._sent
-        return SendMark(name)
+        return SendMark(self._ear.mark(self._sent, due))
 
     # --- what the caller heard ------------------------------------------------------------------------------------
 
     def mark_reached(self, name: str, now: float) -> bool:
         """The platform echoed a mark. False: it is not one of ours, or its audio was cleared, not played."""
-        if name in self._cleared_marks:
-            del self._cleared_marks[name]
+        position = self._ear.echoed(name, now)
+        if position is None:
             return False
-        if all(mark.name != name for mark in self._marks):
-            return False
-        while True:
-            mark = self._marks.popleft()
-            if mark.name == name:
-                break
-        self._ear_position, self._ear_at = mark.position, now
-        if self._pace_position + (now - self._pace_at) * self._second < mark.position:
-            self._pace_position, self._pace_at = mark.position, now
+        if self._pace_position + (now - self._pace_at) * self._second < position:
+            self._pace_position, self._pace_at = position, now
         self.settle(now)
         return True
 
     def ear(self, now: float) -> int:
         """The position up to which the caller has surely heard."""
-        position = int(self._ear_position + (now - self._ear_at) * self._second + ROUNDING)
-        if self._marks and position >= self._marks[0].position and now < self._marks[0].due + MARK_GRACE_S:
-            position = self._marks[0].position - 1  # only the mark itself tells that all before it was heard
-        position = min(position, self._sent)
+        position = min(self._ear.reads(now), self._sent)
         return max(position - position % self._format.sample_bytes, self._settled)
 
     def settle(self, now: float) -> None:
-        """Book what was heard by now: fills ``sounded`` and ``heard``."""
+        """Book what was heard by now: fills ``heard``, and ``sounded`` where sound is kept."""
         ear = self.ear(now)
         while self._flight and self._flight[0][0] <= ear:
             end, audio = self._flight.popleft()
@@ -359,7 +313,7 @@ class Playout:
 
     def unheard(self, now: float) -> bool:
         """Whether there is agent audio the caller has not heard."""
-        return self._queued > 0 or self.ear(now) < self._sent
+        return self._queue.size > 0 or self.ear(now) < self._sent
 
     def deadline(self, now: float) -> float | None:
         """When ``pop`` (and then ``settle``) wants to be called next; None: not before something else happens."""
@@ -367,22 +321,25 @@ class Playout:
             return None
         if self._start_by is not None and not self._closing:
             return self._start_by
-        if self._queued >= self._pair or self._closing:
-            return self._pace_at + (self._sent - self._low - self._pace_position) / self._second
+        if self._queue.size >= self._frame or self._closing:
+            low = self._low if self._queue.size >= self._pair or self._closing else self._last
+            return self._pace_at + (self._sent - low - self._pace_position) / self._second
         if not self._replies.open or not self._replies.open[0].closed:
             return None
-        end = self._sent if (end := self._replies.open[0].end) is None else end
-        heard_out = self._ear_at + (end - self._ear_position) / self._second
-        if self._marks and self._marks[0].position <= end:
-            return max(heard_out, self._marks[0].due + MARK_GRACE_S)
-        return heard_out
+        end = self._replies.open[0].end
+        return self._ear.by(self._sent if end is None else end)
+
+    @property
+    def sounded(self) -> list[Sounded]:
+        """What was played, where sound is kept; the owner empties it."""
+        return [] if self._placement is None else self._placement.sounded
 
     @property
     def placed_from(self) -> int | None:
         """No sound will ever be placed before this many samples of the timeline; None: nothing is on its way."""
-        if not self._flight:
+        if not self._flight or self._placement is None:
             return None
-        return self._place(self._settled)
+        return self._placement.place(self._settled)
 
     # --- interruptions --------------------------------------------------------------------------------------------
 
@@ -403,9 +360,9 @@ class Playout:
 
     def clear(self) -> list[Interruption]:
         """Drop what is held: every reply that was not heard to its end is dead. Only after ``hold``."""
-        self._cleared_bytes += self._queued
+        self._cleared_bytes += self._queue.size
         self._queue.clear()
-        self._queued = self._head = self._closing = 0
+        self._closing = 0
         self._sending = self._start_by = None
         self.held = False
         interrupted: list[Interruption] = []
@@ -428,9 +385,6 @@ class Playout:
 
     def _take_back(self, ear: int) -> None:
         """Everything sent and not heard goes back to the front of the queue."""
-        if self._head:
-            self._queue[0] = self._queue[0][self._head :]
-            self._head = 0
         while self._flight:
             end, audio = self._flight.pop()
             heard = ear - (end - len(audio))
@@ -438,15 +392,9 @@ class Playout:
                 self._played(audio[:heard], ear)
                 audio = audio[heard:]
             if audio:
-                self._queue.appendleft(audio)
-                self._queued += len(audio)
+                self._queue.push_front(audio)
         self._sent = ear
-        self._marked = min(self._marked, ear)
-        for mark in self._marks:
-            self._cleared_marks[mark.name] = None
-        self._marks.clear()
-        while len(self._cleared_marks) > MAX_CLEARED_MARKS:
-            del self._cleared_marks[next(iter(self._cleared_marks))]
+        self._ear.flush(ear)
         for reply in self._replies.open:
             if reply.closed and (reply.end or 0) > ear:
                 reply.closed = False
@@ -462,7 +410,7 @@ class Playout:
     def ledger(self) -> AgentLedger:
         """Where the agent's samples are now. *In flight* is counted from the buffers themselves."""
         unit = self._format.sample_bytes
-        in_flight = sum(map(len, self._queue)) - self._head + sum(len(audio) for _, audio in self._flight)
+        in_flight = len(self._queue) + sum(len(audio) for _, audio in self._flight)
         return AgentLedger(
             generated=self._generated_bytes // unit,
             played=self._played_bytes // unit,
@@ -474,22 +422,9 @@ class Playout:
 
     def _played(self, audio: bytes, end: int) -> None:
         self._played_bytes += len(audio)
-        if self._keep_sound:
-            at = self._place(end - len(audio))
-            samples = len(audio) // self._format.sample_bytes
-            self._placed = at + samples * self._timeline.rate // self._format.rate
-            self.sounded.append(Sounded(audio, at))
+        if self._placement is not None:
+            self._placement.played(audio, end - len(audio))
         self._settled = end
-
-    def _place(self, position: int) -> int:
-        """Where in the timeline the byte at ``position`` sounded."""
-        while len(self._runs) > 1 and self._runs[1][0] <= position:
-            self._runs.popleft()
-        if not self._runs:
-            return self._placed
-        began, at = self._runs[0]
-        samples = (position - began) // self._format.sample_bytes
-        return max(self._placed, at + samples * self._timeline.rate // self._format.rate)
 
     def _ms(self, samples: int | None) -> float | None:
         return None if samples is None else 1000 * samples / self._timeline.rate

@@ -6,13 +6,14 @@ from collections import deque
 class Reply:
     """One reply of the agent, as a stretch of positions. ``end`` is None while it is still being made."""
 
-    __slots__ = ("closed", "end", "generation", "sounded_at", "start", "texts")
+    __slots__ = ("closed", "end", "full", "generation", "sounded_at", "start", "texts")
 
     def __init__(self, generation: int, start: int) -> None:
         self.generation = generation
         self.start = start
         self.end: int | None = None
         self.closed = False  # its end was sent
+        self.full = False  # more of it came than may wait
         self.sounded_at: int | None = None  # timeline samples at which its first byte went out
         self.texts: list[tuple[int, str]] = []  # (position at which the words begin, words)
 

@@ -27,6 +27,10 @@ class AgentVoice:
             self._convert.reset()  # what a cut reply left in the filter must not sound in the next
         return True
 
+    def knows(self, generation: int) -> bool:
+        """Whether reply ``generation`` was begun already, or is dead."""
+        return generation <= self._generation or self.playout.is_dead(generation)
+
     def text(self, text: str, generation: int) -> None:
         """Words whose audio comes next."""
         if self.begin(generation):

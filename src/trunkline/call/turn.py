@@ -11,8 +11,12 @@ back-channel ("mm-hm") or a cough, and the agent is *resumed* at the very sample
 import re
 from enum import StrEnum
 from functools import cache
+from typing import Final
 
 from trunkline.call.settings import BargeIn
+
+PATIENCE: Final = 4
+"""Times ``commit_after_ms`` that speech with nothing but a back-channel in it may last."""
 
 
 class Verdict(StrEnum):
@@ -26,13 +30,15 @@ class Verdict(StrEnum):
 class TurnTaking:
     """The barge-in policy of one call. Each method returns what is to be done now, or None."""
 
-    __slots__ = ("_long_at", "_only_backchannel", "_rules", "_speaking", "_words_by", "held")
+    __slots__ = ("_long_at", "_only_backchannel", "_owes_words", "_rules", "_since", "_words_by", "held", "speaking")
 
     def __init__(self, rules: BargeIn) -> None:
         self._rules = rules
         self.held = False
-        self._speaking = False
+        self.speaking = False  # the caller is
+        self._owes_words = False  # the agent was resumed before the words were known
         self._only_backchannel = False
+        self._since = 0.0  # when the hold began
         self._long_at: float | None = None
         self._words_by: float | None = None
 
@@ -43,7 +49,8 @@ class TurnTaking:
 
     def speech_started(self, now: float, *, agent_sounds: bool) -> Verdict | None:
         """The caller began to speak. ``agent_sounds``: there is agent audio the caller has not heard."""
-        self._speaking = True
+        self.speaking = True
+        self._owes_words = False
         if self.held:  # spoke again before the first words were known
             self._words_by = None
             self._long_at = now + self._rules.commit_after_ms / 1000
@@ -52,12 +59,13 @@ class TurnTaking:
             return None
         self.held = True
         self._only_backchannel = False
+        self._since = now
         self._long_at = now + self._rules.commit_after_ms / 1000
         return Verdict.HOLD
 
     def speech_stopped(self, now: float) -> Verdict | None:
         """The caller fell silent; words may still come."""
-        self._speaking = False
+        self.speaking = False
         if not self.held:
             return None
         self._long_at = None
@@ -66,24 +74,32 @@ class TurnTaking:
         self._words_by = now + self._rules.words_wait_ms / 1000
         return None
 
-    def words(self, text: str, *, final: bool) -> Verdict | None:
+    def words(self, text: str, *, final: bool, agent_sounds: bool) -> Verdict | None:
         """Words of the caller, partial or final. Empty final text means nothing was understood."""
-        if not self.held:
-            return None
         said = _plain(text)
-        if said and said not in _backchannels(self._rules):
+        real = bool(said) and said not in _backchannels(self._rules)
+        if not self.held:
+            late = self._owes_words and real and agent_sounds  # the recogniser was slow; the words still count
+            self._owes_words = self._owes_words and not final
+            return self._release(Verdict.COMMIT) if late else None
+        if real:
             return self._release(Verdict.COMMIT)
-        if said and final and self._speaking:
+        if said and final and self.speaking:
             return None  # they belong to an earlier stretch of speech: what is being said now may be more
         self._only_backchannel = bool(said)
         if self._only_backchannel:
-            self._long_at = None  # "mm-hm" may be long
-        if final and not self._speaking:
+            # "Mm-hm" may be long, but what goes on much longer is more than that.
+            self._long_at = self._since + PATIENCE * self._rules.commit_after_ms / 1000 if self.speaking else None
+        if final and not self.speaking:
             return self._release(Verdict.RESUME)
         return None
 
-    def key_pressed(self) -> Verdict | None:
+    def key_pressed(self) -> Verdict:
         """A key is never a back-channel."""
+        return self._release(Verdict.COMMIT)
+
+    def answered(self) -> Verdict:
+        """The agent has begun to answer what is being said: it was a turn."""
         return self._release(Verdict.COMMIT)
 
     def tick(self, now: float) -> Verdict | None:
@@ -91,12 +107,15 @@ class TurnTaking:
         if self._long_at is not None and now >= self._long_at:
             return self._release(Verdict.COMMIT)
         if self._words_by is not None and now >= self._words_by:
+            self._owes_words = True
             return self._release(Verdict.RESUME)
         return None
 
     def _release(self, verdict: Verdict) -> Verdict:
         self.held = False
         self._long_at = self._words_by = None
+        if verdict is Verdict.COMMIT:
+            self._owes_words = False
         return verdict
 
 
