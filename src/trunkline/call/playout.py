@@ -316,14 +316,14 @@ class Playout:
         return self._queue.size > 0 or self.ear(now) < self._sent
 
     def deadline(self, now: float) -> float | None:
-        """When ``pop`` (and then ``settle``) wants to be called next; None: not before something else happens."""
+        """When ``pop`` (and then ``settle``) wants to be called next, ``alone_at`` aside; None: not before something
+        else happens."""
         if self.held:
             return None
         if self._start_by is not None and not self._closing:
             return self._start_by
-        if self._queue.size >= self._frame or self._closing:
-            low = self._low if self._queue.size >= self._pair or self._closing else self._last
-            return self._pace_at + (self._sent - low - self._pace_position) / self._second
+        if self._queue.size >= self._pair or self._closing:
+            return self._pace_at + (self._sent - self._low - self._pace_position) / self._second
         if not self._replies.open or not self._replies.open[0].closed:
             return None
         end = self._replies.open[0].end
