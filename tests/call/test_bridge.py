@@ -271,7 +271,7 @@ def test_a_key_interrupts_and_is_told(make: Make) -> None:
     world.happen(DigitPressed("5"))
     assert [type(command) for command in world.agent.told[-2:]] == [ReplyInterrupted, KeyPressed]
     assert not world.platform.queue
-    assert world.call.session.digits == "5"
+    assert [key.digit for key in world.call.session.keys] == ["5"]
     assert all("5" not in note.event for note in world.notes)
 
 
@@ -479,7 +479,7 @@ def test_audio_before_the_start_is_nobodys(make: Make) -> None:
     world.happen(AudioHeard(FRAME))
     world.happen(DigitPressed("1"))
     assert world.agent.told == []
-    assert world.call.session.digits == ""
+    assert world.call.session.keys == []
 
 
 def test_unknown_messages_are_counted(make: Make) -> None:

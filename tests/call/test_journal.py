@@ -75,7 +75,7 @@ def test_nothing_understood_is_nothing_said(session: CallSession, journal: Journ
 
 def test_private_values_are_in_fields_and_never_in_the_event(journal: Journal) -> None:
     out: list[Effect] = []
-    journal.key_pressed("7", out)
+    journal.key_pressed("7", 40.0, out)
     journal.caller_said("my number is secret", 0, 1.0, out)
     journal.heard(Heard(1, "secret", 0), out)
     journal.interrupted([Interruption(2, 500, "secret", 200)], out)

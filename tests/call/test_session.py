@@ -5,7 +5,7 @@ import pytest
 
 from trunkline.call.latency import TurnLatency
 from trunkline.call.ledger import AgentLedger, CallerLedger, Ledger
-from trunkline.call.session import CallSession, Speech, Turn, Utterance
+from trunkline.call.session import CallSession, Key, Speech, Turn, Utterance
 from trunkline.call.state import CallState
 
 STARTED = datetime(2026, 3, 4, 5, 6, 7, 89, tzinfo=UTC)
@@ -25,7 +25,7 @@ FULL = CallSession(
     transcript=[Utterance("caller", "hi", 1.5), Utterance("agent", "hello", 2.5, interrupted=True)],
     speech=[Speech(1, 2)],
     turns=[Turn(1, TurnLatency(total_ms=1.25), {"total": "OK"})],
-    digits="1#",
+    keys=[Key("1", 100.0), Key("#", 250.5)],
     ledger=Ledger(AgentLedger(generated=3, played=1, cleared=1, in_flight=1), CallerLedger(received=1, lost=1)),
     under_runs=1,
     under_run_ms=20.5,

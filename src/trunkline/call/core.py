@@ -247,7 +247,7 @@ class Call:
                 playout.mark_reached(name, now)
                 out.extend(playout.pop(now))
             case DigitPressed(digit):
-                self._journal.key_pressed(digit, out)
+                self._journal.key_pressed(digit, caller.timeline.ms(now), out)
                 if playout.unheard(now) or self._turn.held:
                     self._take_turn(self._turn.key_pressed(), now, out)
                 out.append(Tell(KeyPressed(digit)))
@@ -262,7 +262,7 @@ class Call:
             case CallerSaid(text, final):
                 self._take_turn(self._turn.words(text, final=final, agent_sounds=playout.unheard(now)), now, out)
                 if final:
-                    self._journal.caller_said(text, 1000 * caller.timeline.at(now) / caller.timeline.rate, now, out)
+                    self._journal.caller_said(text, caller.timeline.ms(now), now, out)
 
     def _agent_did(
         self,

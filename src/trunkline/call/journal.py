@@ -6,7 +6,7 @@ from trunkline.ai.events import ReplyHeard, ReplyInterrupted, Stage
 from trunkline.call.effects import Effect, Note, Tell
 from trunkline.call.latency import Budgets, LatencyBook, verdicts
 from trunkline.call.playout import Heard, Interruption
-from trunkline.call.session import CallSession, Speech, Turn, Utterance
+from trunkline.call.session import CallSession, Key, Speech, Turn, Utterance
 
 # Kinds of unknown messages counted by name; beyond this many they are counted together.
 MAX_IGNORED_KINDS: Final = 32
@@ -31,9 +31,9 @@ class Journal:
         if counts[key] == 1:
             out.append(Note("message ignored", {"kind": kind}, "debug"))
 
-    def key_pressed(self, digit: str, out: list[Effect]) -> None:
-        """The caller pressed a key."""
-        self._session.digits += digit
+    def key_pressed(self, digit: str, at_ms: float, out: list[Effect]) -> None:
+        """The caller pressed a key at this position of the call."""
+        self._session.keys.append(Key(digit, at_ms))
         out.append(Note("key pressed", {"digit": digit}))
 
     def speech_started(self, at_ms: float) -> None:

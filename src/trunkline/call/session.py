@@ -19,6 +19,13 @@ class Utterance(msgspec.Struct, frozen=True):
     interrupted: bool = False
 
 
+class Key(msgspec.Struct, frozen=True):
+    """A key the caller pressed. ``digit`` is private."""
+
+    digit: str
+    at_ms: float  # position in the call
+
+
 class Speech(msgspec.Struct, frozen=True):
     """A stretch in which the caller was speaking, as positions in the call."""
 
@@ -52,7 +59,7 @@ class CallSession(msgspec.Struct):
     transcript: list[Utterance] = []
     speech: list[Speech] = []
     turns: list[Turn] = []
-    digits: str = ""  # private
+    keys: list[Key] = []
     ledger: Ledger = Ledger()
     under_runs: int = 0
     under_run_ms: float = 0

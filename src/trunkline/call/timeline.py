@@ -24,6 +24,10 @@ class Timeline:
         """The position that corresponds to ``now``, read on from the last audio."""
         return self.samples + max(0, int((now - self._read_at) * self.rate))
 
+    def ms(self, now: float) -> float:
+        """The position that corresponds to ``now``, in milliseconds."""
+        return 1000 * self.at(now) / self.rate
+
     def when(self, ms: float, now: float) -> float:
         """When the audio at position ``ms`` milliseconds sounded, on the clock of ``now``."""
         return now - max(0.0, self.at(now) / self.rate - ms / 1000)

@@ -41,11 +41,13 @@ def _transcript(session: CallSession) -> Table:
     table.add_column("at", justify="right", no_wrap=True)
     table.add_column("who", no_wrap=True)
     table.add_column("words", ratio=1)
-    for said in session.transcript:
-        words = f"{said.text} [red]— interrupted[/]" if said.interrupted else said.text
-        table.add_row(f"{said.at_ms / 1000:.1f} s", said.speaker, words)
-    if session.digits:
-        table.add_row("", "caller", f"[dim]keys pressed: {' '.join(session.digits)}[/]")
+    lines = [
+        (said.at_ms, said.speaker, f"{said.text} [red]— interrupted[/]" if said.interrupted else said.text)
+        for said in session.transcript
+    ]
+    lines += [(key.at_ms, "caller", f"[dim]presses key[/] {key.digit}") for key in session.keys]
+    for at_ms, speaker, words in sorted(lines):
+        table.add_row(f"{at_ms / 1000:.1f} s", speaker, words)
     return table
 
 
