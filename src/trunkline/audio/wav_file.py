@@ -85,6 +85,8 @@ def _check_chunks(file: BinaryIO, name: str, end: int) -> None:
         if chunk == b"data":
             if there < length < _MADE_UP:
                 raise AudioError(f"{name} is cut off: its header says {length} bytes of samples, and {there} are there")
+            if there and not length:
+                raise AudioError(f"{name} was never finished: its header says no samples, and {there} bytes follow")
             return
         file.seek(length + length % 2, 1)
     raise AudioError(f"{name} is cut off: its WAV header ends before the samples begin")
