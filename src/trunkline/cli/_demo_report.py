@@ -52,8 +52,8 @@ def _transcript(session: CallSession) -> Table:
 
 
 def _latency(session: CallSession) -> Table:
-    table = Table(title="Latency of each turn, in ms", title_justify="left")
-    for name in ("turn", "speech to text", "model", "synthesis", "caller waited", "budget"):
+    table = Table(title="Latency of each reply, in ms", title_justify="left")
+    for name in ("reply", "speech to text", "model", "synthesis", "caller waited", "budget"):
         table.add_column(name, justify="left" if name == "budget" else "right")
     for turn in session.turns:
         known = turn.latency
