@@ -86,13 +86,19 @@ def _kernels(speech: Path) -> dict[str, Any]:
 
 def _climb(plan: "Plan") -> "CallsReport":
     import asyncio
+    import signal
 
     import uvloop
 
     from trunkline.cli._bench_calls import climb
 
-    with _busy("calls") as say, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(climb(plan, say))
+    # Told to stop, it stops what it has started, as it does on Ctrl-C.
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with _busy("calls") as say, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(climb(plan, say))
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _busy(first: str) -> Any:
