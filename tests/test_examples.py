@@ -1,0 +1,73 @@
+"""The examples run as they stand, from any folder, and say what their pages say they do."""
+
+import os
+import runpy
+import subprocess
+import sys
+import wave
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+PROJECT = Path(__file__).parent.parent
+EXAMPLES = PROJECT / "examples"
+
+SAYS = [
+    (
+        "convert_sample.py",
+        [
+            "a chunk: True 200 ms of 24000 Hz, 1 channel, 16 bits",
+            "to the phone: 48000 bytes in 5 chunks became 8000, 0.3 ms late",
+            "and back: 48282 bytes, the last 282 of them the filter's tail",
+            "written: over-the-phone.wav",
+        ],
+    ),
+    (
+        "two_calls.py",
+        [
+            "a converter each: Ann hears her call alone: True",
+            "a converter each: Bob hears his call alone: True",
+            "one for both:     Ann hears her call alone: False",
+        ],
+    ),
+    ("websocket_bridge.py", ["said 8000 bytes of mu-law, heard 8000, by way of 24 kHz"]),
+]
+
+
+def run(name: str, folder: Path, *arguments: str) -> list[str]:
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT / "src"), "PYTHONWARNINGS": "error"}
+    command = [sys.executable, str(EXAMPLES / name), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder, env=environment, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert not done.stderr
+    return done.stdout.splitlines()
+
+
+@pytest.mark.parametrize(("name", "lines"), SAYS, ids=[case[0] for case in SAYS])
+def test_an_example_runs_and_says_what_it_shows(tmp_path: Path, name: str, lines: list[str]) -> None:
+    assert run(name, tmp_path) == lines
+
+
+def test_the_converted_sample_is_the_sample(tmp_path: Path) -> None:
+    out = tmp_path / "a folder.wav"
+    run("convert_sample.py", tmp_path, str(out))
+    sounds = []
+    for path in (EXAMPLES / "sample.wav", out):
+        with wave.open(str(path)) as file:
+            assert file.getframerate() == 24000
+            sounds.append(np.frombuffer(file.readframes(24000), "<i2").astype(float))
+    said, heard = (np.abs(np.fft.rfft(sound))[300:3200] for sound in sounds)
+    assert 10 * np.log10((said**2).sum() / ((said - heard) ** 2).sum()) > 25
+
+
+def test_every_example_is_tested() -> None:
+    assert {path.name for path in EXAMPLES.glob("*.py")} == {name for name, _ in SAYS} | {"make_sample.py"}
+
+
+def test_the_bundled_sample_is_what_its_program_makes() -> None:
+    with wave.open(str(EXAMPLES / "sample.wav")) as file:
+        assert file.getparams()[:4] == (1, 2, 24000, 24000)
+        bundled = np.frombuffer(file.readframes(24000), "<i2").astype(int)
+    made = np.frombuffer(runpy.run_path(str(EXAMPLES / "make_sample.py"))["sample"](), "<i2")
+    assert np.abs(bundled - made).max() <= 1  # sines differ in their last bit between machines
