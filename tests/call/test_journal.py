@@ -6,7 +6,7 @@ from trunkline.ai.events import ReplyHeard, ReplyInterrupted, Stage
 from trunkline.call.effects import Effect, Note, Tell
 from trunkline.call.journal import MAX_IGNORED_KINDS, Journal
 from trunkline.call.latency import Budgets, TurnStamps
-from trunkline.call.playout import Heard, Interruption
+from trunkline.call.replies import Heard, Interruption
 from trunkline.call.session import CallSession, Speech, Utterance
 
 

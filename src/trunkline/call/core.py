@@ -7,7 +7,6 @@ and carries nothing.
 from collections.abc import Sequence
 from datetime import datetime
 from math import inf
-from typing import Any, Final
 
 from trunkline.ai.base import CallFacts
 from trunkline.ai.events import (
@@ -41,6 +40,7 @@ from trunkline.call.speaking import AgentVoice
 from trunkline.call.state import CallState, Trigger, after
 from trunkline.call.tape import Tape
 from trunkline.call.turn import TurnTaking, Verdict
+from trunkline.call.watch import Overdue, Watch
 from trunkline.wire.base import CloseSocket, WireSpec
 from trunkline.wire.events import (
     AudioHeard,
@@ -55,9 +55,6 @@ from trunkline.wire.events import (
     Transfer,
     WireEvent,
 )
-
-# While the line is quiet, silence is filled in this often.
-QUIET_STEP_S: Final = 0.2
 
 
 class Call:
@@ -83,7 +80,7 @@ class Call:
         self._hears = tuple(hears)
         self._speaks = tuple(speaks)
         self._settings = settings
-        self._opened_at = now
+        self._watch = Watch(settings, now)
         self._active = True  # as the state says, kept at hand for every frame
         self._turn = TurnTaking(settings.barge_in)
         self._journal = Journal(self.session, settings.budgets)
@@ -91,13 +88,16 @@ class Call:
         self._agent: AgentVoice | None = None
         self._tape: Tape | None = None
         self._farewell: HangUp | Transfer | None = None
-        self._gone_by = inf  # when ENDING is given up
         self._step(Trigger.ANSWERED)
 
     @property
     def state(self) -> CallState:
         """Where the call stands."""
         return self.session.state
+
+    @property
+    def _heard_at(self) -> float | None:
+        return None if self._caller is None else self._caller.heard_at
 
     @property
     def loose_end_at(self) -> float:
@@ -135,7 +135,7 @@ class Call:
             self._agent.playout.settle(now)
         if self._tape is not None:
             self._tape.save(now, out)
-        self._watch(now, out)
+        self._look(now, out)
         self._follow(now, out)
         return out
 
@@ -330,7 +330,7 @@ class Call:
         """Ask the platform to end the call, or to take it elsewhere."""
         if self._step(Trigger.HANGING_UP):
             self._farewell = farewell
-            self._gone_by = now + self._settings.hang_up_timeout_s
+            self._watch.leaving(now)
             out.append(farewell)
 
     def _reason(self, fallback: str) -> str:
@@ -362,23 +362,23 @@ class Call:
         session.ledger = self.ledger
         session.end_reason = reason
         self._step(trigger)
-        out.append(Note("call ended", _summary(session), "info" if session.ledger.balances else "error"))
+        out.append(Note("call ended", session.summary(), "info" if session.ledger.balances else "error"))
         if close is not None:
             out.append(close)
         out.append(CallOver(session))
 
-    def _watch(self, now: float, out: list[Effect]) -> None:
-        """Things that should have happened by now."""
+    def _look(self, now: float, out: list[Effect]) -> None:
+        """See to what should have happened by now."""
         settings = self._settings
-        if self._caller is None:
-            if now >= self._opened_at + settings.start_timeout_s:
+        match self._watch.overdue(now, self._heard_at):
+            case Overdue.START:
                 self._take(PeerFault(f"no stream was started within {settings.start_timeout_s:g} s", 1008), now, out)
-        elif now >= self._gone_by:
-            self._finish(Trigger.OVER, self._reason("hung up"), now, out, CloseSocket())
-        elif now >= self._caller.heard_at + settings.silence_timeout_s:
-            self._take(PeerFault(f"no audio for {settings.silence_timeout_s:g} s", 1008), now, out)
-        elif now >= self._caller.heard_at + settings.quiet_after_s:
-            self._hear_silence(self._caller.quiet(now), out)
+            case Overdue.GONE:
+                self._finish(Trigger.OVER, self._reason("hung up"), now, out, CloseSocket())
+            case Overdue.AUDIO:
+                self._take(PeerFault(f"no audio for {settings.silence_timeout_s:g} s", 1008), now, out)
+            case Overdue.FRAME if self._caller is not None:
+                self._hear_silence(self._caller.quiet(now), out)
 
     # --- after each event -----------------------------------------------------------------------------------------
 
@@ -403,11 +403,7 @@ class Call:
         if not self._active:
             self.wake_at = inf
             return
-        if self._caller is None:
-            self.wake_at = self._opened_at + self._settings.start_timeout_s
-            return
-        quiet_from = self._caller.heard_at + self._settings.quiet_after_s
-        wake = [self._gone_by, quiet_from if now < quiet_from else now + QUIET_STEP_S]
+        wake = [self._watch.deadline(now, self._heard_at)]
         if self._turn.deadline is not None:
             wake.append(self._turn.deadline)
         if self._agent is not None and (due := self._agent.playout.deadline(now)) is not None:
@@ -421,21 +417,6 @@ class Call:
         self.session.state = new
         self._active = new.is_active
         return True
-
-
-def _summary(session: CallSession) -> dict[str, Any]:
-    agent, caller = session.ledger.agent, session.ledger.caller
-    return {
-        "reason": session.end_reason,
-        "seconds": round(session.duration_s, 2),
-        "turns": len(session.turns),
-        "heard": caller.delivered,
-        "lost": caller.lost,
-        "played": agent.played,
-        "cleared": agent.cleared,
-        "under_runs": session.under_runs,
-        "balances": session.ledger.balances,
-    }
 
 
 def _short(reason: str) -> str:

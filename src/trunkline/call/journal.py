@@ -5,7 +5,7 @@ from typing import Final
 from trunkline.ai.events import ReplyHeard, ReplyInterrupted, Stage
 from trunkline.call.effects import Effect, Note, Tell
 from trunkline.call.latency import Budgets, LatencyBook, verdicts
-from trunkline.call.playout import Heard, Interruption
+from trunkline.call.replies import Heard, Interruption
 from trunkline.call.session import CallSession, Key, Speech, Turn, Utterance
 
 # Kinds of unknown messages counted by name; beyond this many they are counted together.

@@ -13,14 +13,12 @@ from collections.abc import Sequence
 from math import inf
 from typing import Final
 
-import msgspec
-
 from trunkline.audio.format import AudioFormat
 from trunkline.call.ear import ROUNDING, Ear
 from trunkline.call.ledger import AgentLedger
 from trunkline.call.pieces import Pieces
 from trunkline.call.placement import Placement, Sounded
-from trunkline.call.replies import Reply, ReplyBook
+from trunkline.call.replies import Heard, Interruption, Reply, ReplyBook
 from trunkline.call.timeline import Timeline
 from trunkline.wire.events import ClearAudio, EndUtterance, PlayAudio, SendMark, WireCommand
 
@@ -41,23 +39,6 @@ LAST_MS: Final = 10
 SETTLE_EVERY: Final = 16
 
 _NOTHING: Final[tuple[WireCommand, ...]] = ()
-
-
-class Interruption(msgspec.Struct, frozen=True):
-    """A reply the caller did not hear to its end."""
-
-    generation: int
-    heard_ms: float
-    heard_text: str
-    at_ms: float | None  # where in the call it began to sound; None: it never did
-
-
-class Heard(msgspec.Struct, frozen=True):
-    """A reply the caller heard to its end."""
-
-    generation: int
-    text: str
-    at_ms: float | None
 
 
 class Playout:

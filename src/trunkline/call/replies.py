@@ -2,6 +2,25 @@
 
 from collections import deque
 
+import msgspec
+
+
+class Interruption(msgspec.Struct, frozen=True):
+    """A reply the caller did not hear to its end."""
+
+    generation: int
+    heard_ms: float
+    heard_text: str
+    at_ms: float | None  # where in the call it began to sound; None: it never did
+
+
+class Heard(msgspec.Struct, frozen=True):
+    """A reply the caller heard to its end."""
+
+    generation: int
+    text: str
+    at_ms: float | None
+
 
 class Reply:
     """One reply of the agent, as a stretch of positions. ``end`` is None while it is still being made."""

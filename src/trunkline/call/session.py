@@ -1,7 +1,7 @@
 """The record of a call: everything worth keeping, nothing that lives."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -72,6 +72,21 @@ class CallSession(msgspec.Struct):
     def duration_s(self) -> float:
         """How long the stream lasted, by its own samples."""
         return self.samples / self.rate if self.rate else 0.0
+
+    def summary(self) -> dict[str, Any]:
+        """The call in a line of a log: nothing private."""
+        agent, caller = self.ledger.agent, self.ledger.caller
+        return {
+            "reason": self.end_reason,
+            "seconds": round(self.duration_s, 2),
+            "turns": len(self.turns),
+            "heard": caller.delivered,
+            "lost": caller.lost,
+            "played": agent.played,
+            "cleared": agent.cleared,
+            "under_runs": self.under_runs,
+            "balances": self.ledger.balances,
+        }
 
     def to_json(self) -> bytes:
         """The record as JSON."""

@@ -1,0 +1,51 @@
+"""What should have happened by now, and did not."""
+
+from enum import Enum
+from math import inf
+from typing import Final
+
+from trunkline.call.settings import CallSettings
+
+# While the line is quiet, silence is filled in this often.
+QUIET_STEP_S: Final = 0.2
+
+
+class Overdue(Enum):
+    """What did not happen in time."""
+
+    START = "the platform opened its socket and started no stream"
+    GONE = "we asked for the end of the call and it goes on"
+    AUDIO = "nothing was heard for so long that the line must be dead"
+    FRAME = "no audio has come for a moment: the agent needs silence instead"
+
+
+class Watch:
+    """Keeps the time limits of one call. ``heard_at`` is when audio last came; None: the stream has not started."""
+
+    __slots__ = ("_gone_by", "_settings", "_start_by")
+
+    def __init__(self, settings: CallSettings, now: float) -> None:
+        self._settings = settings
+        self._start_by = now + settings.start_timeout_s
+        self._gone_by = inf
+
+    def leaving(self, now: float) -> None:
+        """The platform was asked to end the call."""
+        self._gone_by = now + self._settings.hang_up_timeout_s
+
+    def overdue(self, now: float, heard_at: float | None) -> Overdue | None:
+        """The gravest thing that is overdue."""
+        if heard_at is None:
+            return Overdue.START if now >= self._start_by else None
+        if now >= self._gone_by:
+            return Overdue.GONE
+        if now >= heard_at + self._settings.silence_timeout_s:
+            return Overdue.AUDIO
+        return Overdue.FRAME if now >= heard_at + self._settings.quiet_after_s else None
+
+    def deadline(self, now: float, heard_at: float | None) -> float:
+        """When to look again."""
+        if heard_at is None:
+            return self._start_by
+        quiet_from = heard_at + self._settings.quiet_after_s
+        return min(self._gone_by, quiet_from if now < quiet_from else now + QUIET_STEP_S)
