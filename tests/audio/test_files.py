@@ -185,9 +185,10 @@ def test_floats_beyond_full_scale_are_brought_down_unclipped(tmp_path: Path) -> 
     assert np.abs(pcm16(out) - loud / 20 * 32768 * NORMAL_PEAK).max() <= 2
 
 
-def test_silence_is_normalized_to_silence(tmp_path: Path) -> None:
+@pytest.mark.parametrize("value", [0.0, 1e-45, 1e-5])
+def test_silence_is_normalized_to_silence(tmp_path: Path, value: float) -> None:
     source, out = tmp_path / "in.wav", tmp_path / "out.ulaw"
-    soundfile.write(source, np.zeros(1600, np.int16), 16000)
+    soundfile.write(source, np.full(1600, value, np.float32), 16000, subtype="FLOAT")
     assert convert_file(source, out, normalize=True).gain == 1
     assert out.read_bytes() == MULAW_8K.silence(800)
 

@@ -1,8 +1,11 @@
 """``trunkline convert``: what it writes, says and exits with; and its pipes, as a process."""
 
+import os
+import pty
 import subprocess
 import sys
 import tomllib
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -137,7 +140,11 @@ STDIN = [
     (b"RIFF\x00\x00\x00\x00WAVEfmt ", [], "the input is cut off: its WAV header ends before the samples begin"),
     (b"", ["--from-encoding", "mulaw", "--from-rate", "8000"], "<stdin> holds no samples: expected at least one"),
     (bytes(321), ["--from-encoding", "pcm16", "--from-rate", "8000"], "<stdin> ends within a frame: 1 bytes are left"),
-    (bytes(320), ["--from-encoding", "pcm16", "--from-rate", "8000", "--normalize"], "<stdin> can be read only once"),
+    (
+        bytes(320),
+        ["--from-encoding", "pcm16", "--from-rate", "8000", "--normalize"],
+        "<stdin> is a pipe: normalizing has to read it more",
+    ),
     (bytes(320), ["--from-encoding", "pcm16", "--from-rate", "9000"], "<stdin> is at 9000 Hz: expected one of 8000"),
     (
         bytes(320),
@@ -153,6 +160,35 @@ def test_a_bad_pipe_is_one_line_and_exit_2(data: bytes, arguments: list[str], er
     assert done.returncode == 2
     assert error in done.stderr.decode()
     assert done.stderr.count(b"\n") == 1
+
+
+def on_a_terminal(*arguments: str, stream: str) -> tuple[int, str]:
+    """What the terminal shows when it is the ``stream`` of the command."""
+    screen, terminal = pty.openpty()
+    command = [sys.executable, "-m", "trunkline", "convert", *arguments]
+    pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, stream: terminal}
+    with subprocess.Popen(command, cwd=PROJECT / "src", stdout=pipes["stdout"], stderr=pipes["stderr"]) as process:
+        os.close(terminal)
+        shown = b""
+        with suppress(OSError):  # how Linux says that the other end is closed
+            while data := os.read(screen, 4096):
+                shown += data
+        os.close(screen)
+        said = process.stderr.read() if process.stderr else b""
+        return process.wait(), (shown + said).decode()
+
+
+def test_people_at_a_terminal_see_how_far_it_is(folder: Path) -> None:
+    code, shown = on_a_terminal(str(folder / "in.wav"), str(folder / "out.wav"), "--normalize", stream="stderr")
+    assert code == 0
+    assert "100%" in shown
+    assert "pcm16/16000" in shown
+
+
+def test_audio_is_not_shown_on_a_terminal(folder: Path) -> None:
+    code, shown = on_a_terminal(str(folder / "in.wav"), "-", stream="stdout")
+    assert code == 2
+    assert shown.startswith("trunkline: stdout is a terminal")
 
 
 def test_the_program_of_its_own_is_the_same_command(folder: Path) -> None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from trunkline.audio.convert import Converter
 from trunkline.audio.floats import to_pcm16
 from trunkline.audio.format import RATES, AudioFormat, Encoding
-from trunkline.audio.level import measure
+from trunkline.audio.level import FULL_SCALE, measure
 from trunkline.audio.resample import Resampler
 from trunkline.audio.sound_files import (
     ContainerSound,
@@ -35,6 +35,8 @@ Progress = Callable[[float], None]
 PHONE_RATE: Final = 8000
 NORMAL_PEAK: Final = 10 ** (-1 / 20)
 """-1 dB of full scale: below the loudest sample of either law, with room for what a player's filter adds."""
+INAUDIBLE: Final = 0.5 / FULL_SCALE
+"""What PCM16 rounds to silence: nothing to normalize."""
 CHANNELS: Final = {"left": 0, "right": 1}
 
 
@@ -81,6 +83,8 @@ def convert_file(
     kind = container_named(_named(target)) if container is None else container
     with _opened(source, name) as file:
         sound = _sound(file, name, raw)
+        if normalize and sound.frames is None:
+            raise AudioError(f"{name} is a pipe: normalizing has to read it more than once")
         audio = _wanted(sound.rate, _named(target), rate, encoding)
         passes = 1 + normalize * (1 if audio.rate == sound.rate else 2)
         mono = _Mono(sound, name, _channel(channel, sound.channels, name), passes, progress)
@@ -105,13 +109,15 @@ def _convert(mono: "_Mono", gain: float, audio: AudioFormat, out: Writer) -> int
 def _gain(mono: "_Mono", rate: int) -> float:
     """What makes the loudest sample of the output ``NORMAL_PEAK``. Silence stays silence."""
     peak = max((float(np.abs(block).max()) for block in mono.blocks()), default=0.0)
-    if not peak or rate == mono.rate:
-        return NORMAL_PEAK / peak if peak else 1.0
+    if peak < INAUDIBLE:
+        return 1.0
+    if rate == mono.rate:
+        return NORMAL_PEAK / peak
     # The filter takes from the peak and adds to it. Half is the headroom, so that what it adds isn't clipped.
     resampler = Resampler(mono.rate, rate)
     halved = np.float32(0.5 / peak)
     behind = max(measure(resampler.process(to_pcm16(block * halved))).peak for block in mono.blocks())
-    return NORMAL_PEAK / (2 * peak * behind) if behind else 1.0
+    return NORMAL_PEAK / (2 * peak * behind) if behind else 1.0  # all of it was above the filter's band
 
 
 class _Mono:

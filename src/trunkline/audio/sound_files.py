@@ -92,7 +92,7 @@ class Sound(Protocol):
 
     rate: int  # Hz
     channels: int
-    frames: int | None  # None: not known before the end
+    frames: int | None  # None: a pipe, which can be read once
 
     def blocks(self) -> Iterator[Frames]: ...
 
@@ -136,20 +136,15 @@ class RawSound:
         self._file = file
         self._name = name
         self._raw = raw
-        self._reads = 0
         self.rate = raw.rate
         self.channels = raw.channels
         self.frames: int | None = None
         if file.seekable():
             self.frames = file.seek(0, 2) // raw.frame_bytes
-            file.seek(0)
 
     def blocks(self) -> Iterator[Frames]:
-        if self._reads:
-            if not self._file.seekable():
-                raise AudioError(f"{self._name} can be read only once, and normalizing reads it first to find its peak")
+        if self.frames is not None:
             self._file.seek(0)
-        self._reads += 1
         size = self._raw.frame_bytes
         most = max(1, BLOCK_SAMPLES // self.channels) * size
         read = getattr(self._file, "read1", self._file.read)  # what a pipe has now, not when the block is full
