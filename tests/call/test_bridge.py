@@ -443,6 +443,21 @@ def test_thirty_seconds_of_nothing_end_the_call_with_1008(make: Make) -> None:
     assert [code for code, _ in world.closed] == [1008]
 
 
+def test_a_process_held_up_takes_what_it_missed_for_waiting_and_not_for_silence(make: Make) -> None:
+    world = make()
+    world.start()
+    world.run(1)
+    world.now += 40  # nothing ran for so long
+    world.bridge.tick(world.now)
+    assert world.record is None
+    assert world.call.ledger.caller.concealed == 0
+    for _ in range(2000):  # what the sockets held
+        world.happen(AudioHeard(FRAME))
+    world.run(1)
+    assert world.call.ledger.caller.concealed == 0
+    assert world.call.ledger.caller.lost == 0
+
+
 @pytest.mark.parametrize(
     ("fault", "code", "reason"),
     [

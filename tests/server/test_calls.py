@@ -134,3 +134,18 @@ def test_a_call_that_raises_closes_its_own_socket_and_no_other() -> None:
         bad, good = asyncio.run(scenario())
     assert (bad.closed_with, good.closed_with) == ([1011], [1000])
     assert [line["event"] for line in lines] == ["call failed"]
+
+
+def test_a_process_that_cannot_keep_up_takes_no_more_calls_and_says_so() -> None:
+    async def scenario() -> None:
+        lag = 0.0
+        async with Switchboard(max_calls=10, lag_s=lambda: lag) as board:
+            board.check()
+            lag = 0.06
+            assert board.state is State.OVERLOADED
+            with pytest.raises(Busy, match="overloaded"):
+                board.check()
+            lag = 0.01
+            board.check()
+
+    asyncio.run(scenario())

@@ -69,3 +69,19 @@ def test_a_callback_that_blocks_the_loop_is_named_in_the_log(monkeypatch: pytest
     assert line["event"] == "event loop blocked"
     assert line["ms"] > 1000 * LATE_S
     assert "culprit" in line["where"]
+
+
+def test_the_lag_is_that_of_a_loop_which_is_late_again_and_again_not_of_one_stall() -> None:
+    heart = Heartbeat(10.0)
+    heart.beat(10.0 + PERIOD_S + 0.4)
+    assert heart.lag_s < 0.05
+    now = 20.0
+    heart = Heartbeat(now)
+    for _ in range(20):
+        now += PERIOD_S + 0.08
+        heart.beat(now)
+    assert 0.05 < heart.lag_s <= 0.08
+    for _ in range(20):
+        now += PERIOD_S
+        heart.beat(now)
+    assert heart.lag_s < 0.02

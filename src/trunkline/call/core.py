@@ -7,6 +7,7 @@ and carries nothing.
 from collections.abc import Sequence
 from datetime import datetime
 from math import inf
+from typing import Final
 
 from trunkline.ai.base import CallFacts
 from trunkline.ai.events import (
@@ -55,6 +56,9 @@ from trunkline.wire.events import (
     Transfer,
     WireEvent,
 )
+
+# A wake-up this late says that the whole process was held up.
+LATE_S: Final = 0.1
 
 
 class Call:
@@ -369,6 +373,8 @@ class Call:
 
     def _look(self, now: float, out: list[Effect]) -> None:
         """See to what should have happened by now."""
+        if now > self.wake_at + LATE_S:
+            return  # we are late ourselves: what we miss may well be waiting to be read
         settings = self._settings
         match self._watch.overdue(now, self._heard_at):
             case Overdue.START:

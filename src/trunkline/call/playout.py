@@ -48,6 +48,16 @@ class Playout:
     latest. The lists ``heard`` and ``first_sent`` fill up as things happen: their owner empties them.
     """
 
+    # Slots: with this many attributes every look-up would go through a dictionary, and each frame makes dozens.
+    __slots__ = (
+        "_cleared_bytes", "_clears", "_closing", "_dry", "_ear", "_end", "_flight", "_format", "_frame",
+        "_gap_is_meant", "_generated_bytes", "_last", "_late_bytes", "_lead", "_low", "_mark_every",
+        "_max_queue", "_message", "_pace_at", "_pace_position", "_padding_bytes", "_pair", "_placement",
+        "_played_bytes", "_preroll", "_queue", "_replies", "_second", "_sending", "_sent", "_settled", "_slack",
+        "_start_by", "_timeline", "_wants_marks", "alone_at", "due", "first_sent", "heard", "held",
+        "under_run_s", "under_runs",
+    )  # fmt: skip
+
     def __init__(
         self,
         fmt: AudioFormat,

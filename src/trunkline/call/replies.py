@@ -61,16 +61,12 @@ class Reply:
 class ReplyBook:
     """The replies that are not over yet, oldest first. Generations only grow; ``dead_up_to`` and before are over."""
 
-    __slots__ = ("dead_up_to", "open")
+    __slots__ = ("dead_up_to", "newest", "open")
 
     def __init__(self) -> None:
         self.open: deque[Reply] = deque()
+        self.newest: Reply | None = None  # the one begun last, if it is not over
         self.dead_up_to = 0
-
-    @property
-    def newest(self) -> Reply | None:
-        """The reply that was begun last, if it is not over."""
-        return self.open[-1] if self.open else None
 
     def begin(self, generation: int, position: int) -> Reply:
         """A new reply from ``position`` on; one that was never ended ends here."""
@@ -78,6 +74,7 @@ class ReplyBook:
             self.open[-1].end = position
         reply = Reply(generation, position)
         self.open.append(reply)
+        self.newest = reply
         return reply
 
     def find(self, generation: int) -> Reply | None:
@@ -91,6 +88,8 @@ class ReplyBook:
     def over(self) -> Reply:
         """Take the oldest reply out: it was heard, or it is dead."""
         reply = self.open.popleft()
+        if not self.open:
+            self.newest = None
         self.dead_up_to = max(self.dead_up_to, reply.generation)
         return reply
 

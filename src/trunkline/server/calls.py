@@ -1,6 +1,7 @@
 """The calls this process carries: how many, whether another may come, and how they end when the process does."""
 
 import asyncio
+from collections.abc import Callable
 from enum import StrEnum
 from types import TracebackType
 from typing import Final, NamedTuple, Protocol, Self
@@ -15,6 +16,9 @@ from trunkline.wire.base import GatewayCodec, WireSpec
 
 FAREWELL_S: Final = 5.0
 """How long calls may take to end after they were told to, before they are cut."""
+
+MAX_LAG_S: Final = 0.05
+"""A loop that is this late on average has as many calls as it can carry: one more would spoil them all."""
 
 _log = logs.get(__name__)
 
@@ -54,18 +58,22 @@ class State(StrEnum):
     STARTING = "starting"
     READY = "ready"
     FULL = "full"
+    OVERLOADED = "overloaded"
     DRAINING = "draining"
 
 
 class Switchboard:
     """Holds every running call. Used as a context manager around the life of the server.
 
+    ``lag_s`` tells how late the event loop runs: a process that can't keep up says so instead of taking more calls.
+
     Ask ``check`` before letting a media socket in and ``carry`` right after, with nothing awaited in between: then
     no more than ``max_calls`` are ever carried.
     """
 
-    def __init__(self, *, max_calls: int) -> None:
+    def __init__(self, *, max_calls: int, lag_s: Callable[[], float] = lambda: 0.0) -> None:
         self.max_calls = max_calls
+        self._lag_s = lag_s
         self._calls: dict[asyncio.Task[None], Runner] = {}
         self._group = asyncio.TaskGroup()
         self._open = False
@@ -94,7 +102,9 @@ class Switchboard:
             return State.DRAINING
         if not self._open:
             return State.STARTING
-        return State.FULL if self.active >= self.max_calls else State.READY
+        if self.active >= self.max_calls:
+            return State.FULL
+        return State.OVERLOADED if self._lag_s() > MAX_LAG_S else State.READY
 
     def check(self) -> None:
         """Return if there is room for another call; raises ``Busy`` if not."""

@@ -67,7 +67,7 @@ async def compose(
     with closing(recordings) if recordings else nullcontext():
         await model.warm_up()
         try:
-            async with HttpSender() as http, Watchdog(), Switchboard(max_calls=config.max_calls) as board:
+            async with HttpSender() as http, Watchdog() as dog, _board(config, dog) as board:
                 media = MediaDoor(
                     routes=Routes(routes.values()),
                     base_url=base_url,
@@ -77,6 +77,10 @@ async def compose(
                 yield Gateway(make_app(routes=routes, base_url=base_url, board=board), media, board, base_url)
         finally:
             await model.close()
+
+
+def _board(config: Config, watchdog: Watchdog) -> Switchboard:
+    return Switchboard(max_calls=config.max_calls, lag_s=watchdog.lag_s)
 
 
 def open_platforms(config: Config, base_url: str) -> dict[str, Route]:

@@ -1,6 +1,8 @@
 """The life of the process: listen, say so, answer, and stop in good order when told to."""
 
 import asyncio
+import gc
+import resource
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -37,9 +39,18 @@ def run(config: Config, agent: Agent, *, on_ready: Callable[[str], None] | None 
 
 
 async def _until_stopped(config: Config, agent: Agent, on_ready: Callable[[str], None]) -> None:
+    _raise_file_limit()
     async with running(config, agent) as service:
+        gc.freeze()  # what is loaded by now lives as long as the process: no collection need look at it again
         on_ready(service.gateway.base_url)
         await service.stopped()
+
+
+def _raise_file_limit() -> None:
+    """Each call is an open file, and the usual soft limit of 1,024 is a thousand calls at most."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _print_address(base_url: str) -> None:

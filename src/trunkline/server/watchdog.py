@@ -22,6 +22,9 @@ LATE_S: Final = 0.1
 PERIOD_S: Final = 0.05
 """How often the loop notes the time. The culprit is named if it runs for a period longer than ``LATE_S``."""
 
+SHARE: Final = 0.1
+"""Weight of the newest beat in the mean lag."""
+
 FRAMES: Final = 6
 """Innermost stack frames named in the log."""
 
@@ -34,6 +37,8 @@ class Heartbeat:
     def __init__(self, now: float) -> None:
         self._last = now
         self._seen = ""
+        self.lag_s = 0.0
+        """How late the loop is of late: the mean over about the last half second."""
 
     def late(self, now: float) -> bool:
         """True if the loop should have run by now and nothing has been seen of why."""
@@ -47,6 +52,7 @@ class Heartbeat:
         """The loop runs. Returns for how many seconds it was blocked, if too long, and where it was seen."""
         blocked, seen = now - self._last - PERIOD_S, self._seen
         self._last, self._seen = now, ""
+        self.lag_s += SHARE * (max(0.0, blocked) - self.lag_s)
         return (blocked, seen) if blocked > LATE_S else None
 
 
@@ -57,6 +63,10 @@ class Watchdog:
         self._stop = threading.Event()
         self._heart = Heartbeat(time.monotonic())
         self._timer: asyncio.TimerHandle | None = None
+
+    def lag_s(self) -> float:
+        """How late the loop is of late, in seconds."""
+        return self._heart.lag_s
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
