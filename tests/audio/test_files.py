@@ -4,13 +4,14 @@ Where ffmpeg or sox is installed, it judges what we write.
 """
 
 import io
+import os
 import struct
 import subprocess
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from shutil import which
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 import pytest
@@ -272,6 +273,7 @@ BROKEN: list[tuple[str, str, Callable[[Path], Any], dict[str, Any], str]] = [
     ("half the samples", "in.wav", cut(8044), {}, "its header says 16000 bytes of samples, and 8000 are there"),
     ("a recorder that died", "in.wav", unfinished, {}, "never finished: its header says no samples, and 16000 bytes"),
     ("half a flac", "in.flac", cut(5000), {}, "in.flac is (cut off|broken)"),
+    ("half an mp3", "in.mp3", cut(1000), {}, "in.mp3 is cut off: its header says 8000 frames, and [0-9]+ are there"),
     ("no samples", "in.wav", lambda path: soundfile.write(path, voice(8000)[:0], 8000), {}, "holds no samples"),
     ("an odd rate", "in.wav", lambda path: mono(path, 12000), {}, "in.wav is at 12000 Hz: expected one of 8000, 11025"),
     ("NaN", "in.wav", floating(np.nan), {}, "in.wav holds samples that are NaN or infinite: expected -1 to 1"),
@@ -327,9 +329,58 @@ def test_a_file_can_be_converted_in_place(wav: Path) -> None:
     assert (len(pcm16(wav)), soundfile.info(wav).samplerate) == (8000, 8000)
 
 
-def test_a_device_is_written_and_not_replaced(wav: Path) -> None:
-    convert_file(wav, Path("/dev/null"), container="raw")
-    assert Path("/dev/null").is_char_device()
+def test_a_named_pipe_is_written_and_not_replaced(wav: Path) -> None:
+    pipe = wav.with_name("pipe")
+    os.mkfifo(pipe)
+    reading = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    convert_file(wav, pipe, container="raw", encoding="mulaw")
+    assert len(os.read(reading, 65536)) == 8000
+    os.close(reading)
+    assert pipe.is_fifo()
+
+
+class Trickle(io.RawIOBase):
+    """A pipe that gives a few bytes at a time."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = io.BytesIO(data)
+
+    def read(self, size: int = -1) -> bytes:
+        return self._data.read(7)
+
+
+@pytest.mark.parametrize("encoding", ["pcm16", "pcm_f32le", "mulaw"])
+def test_raw_may_come_in_pieces_of_any_size(wav: Path, encoding: str) -> None:
+    tracks = np.random.default_rng(1).bytes(2 * 3 * 400)
+    raw = RawFormat(encoding, 8000, 3)
+    if encoding == "pcm_f32le":
+        tracks = (np.frombuffer(tracks, "<i2") / 32768).astype("<f4").tobytes()
+    trickled, whole = wav.with_name("trickled.wav"), wav.with_name("whole.wav")
+    convert_file(cast(BinaryIO, Trickle(tracks)), trickled, raw=raw)
+    convert_file(io.BytesIO(tracks), whole, raw=raw)
+    assert trickled.read_bytes() == whole.read_bytes()
+
+
+def test_a_file_with_a_header_cannot_come_from_a_pipe_nor_flac_go_to_one(wav: Path) -> None:
+    with pytest.raises(AudioError, match="the input is a pipe: raw samples can be read from it, a file with a header"):
+        convert_file(cast(BinaryIO, Trickle(wav.read_bytes())), wav.with_name("out.wav"))
+    with pytest.raises(AudioError, match="flac can't be written to a pipe: use wav or raw"):
+        convert_file(wav, cast(BinaryIO, Trickle(b"")), container="flac")
+
+
+def test_what_else_is_in_a_wav_is_passed_over(wav: Path) -> None:
+    """A chunk of odd length is padded."""
+    data = wav.read_bytes()
+    wav.write_bytes(data[:12] + b"LIST" + struct.pack("<I", 3) + b"abc\x00" + data[12:])
+    assert convert_file(wav, wav.with_name("out.wav")).samples == 16000
+
+
+def test_voice_mail_in_gsm_is_read_more_than_once(tmp_path: Path) -> None:
+    """It can't be sought in."""
+    source, out = tmp_path / "in.wav", tmp_path / "out.wav"
+    soundfile.write(source, voice(8000), 8000, subtype="GSM610")
+    convert_file(source, out, normalize=True)
+    assert np.abs(pcm16(out)).max() / 32768 == pytest.approx(NORMAL_PEAK, abs=2e-4)
 
 
 @pytest.mark.parametrize("length", [0x7FFFF000, 0xFFFFFFFF])

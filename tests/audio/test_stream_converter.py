@@ -161,6 +161,15 @@ def test_a_float_becomes_the_nearest_sample(value: float, sample: int, why: str)
     assert int.from_bytes(got, "little", signed=True) == sample, why
 
 
+def test_a_part_of_a_float_does_not_outlive_its_stream() -> None:
+    converter = AudioStreamConverter(input_format="pcm_f32le")
+    converter.convert_chunk(b"12")
+    converter.flush()
+    assert converter.convert_chunk(floats(480)) == AudioStreamConverter(input_format="pcm_f32le").convert_chunk(
+        floats(480)
+    )
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("at", [0, 77, 479])
 def test_what_is_no_number_is_refused_and_the_next_chunk_is_converted(bad: float, at: int) -> None:

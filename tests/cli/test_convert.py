@@ -125,6 +125,31 @@ def test_raw_comes_out_before_all_of_it_is_in() -> None:
         assert process.wait() == 0
 
 
+def test_a_listener_who_has_heard_enough_is_no_error() -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "trunkline",
+        "convert",
+        "-",
+        "-",
+        "--from-encoding",
+        "mulaw",
+        "--from-rate",
+        "8000",
+    ]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, cwd=PROJECT / "src") as process:
+        assert process.stdin
+        assert process.stdout
+        assert process.stderr
+        process.stdout.close()
+        process.stdin.write(MULAW)
+        process.stdin.close()
+        assert process.stderr.read() == b""
+        assert process.wait() == 1
+
+
 def test_a_wav_comes_from_stdin_and_goes_to_stdout(folder: Path) -> None:
     data = (folder / "in.wav").read_bytes()
     done = piped("-", "-", "--container", "wav", "--encoding", "mulaw", data=data)

@@ -106,27 +106,33 @@ class ContainerSound:
         if not file.seek(0, 2):
             raise AudioError(f"{name} is empty: expected a WAV, FLAC or OGG file")
         check_whole(file, name)
+        self._file = file
         self._name = name
-        try:
-            self._sound = soundfile.SoundFile(file)
-        except soundfile.LibsndfileError as error:
-            raise AudioError(f"{name} can't be read as audio: {error.error_string}") from error
-        self.rate: int = self._sound.samplerate
-        self.channels: int = self._sound.channels
-        self.frames: int | None = self._sound.frames
+        with self._open() as sound:
+            self.rate: int = sound.samplerate
+            self.channels: int = sound.channels
+            self.frames: int | None = sound.frames
 
     def blocks(self) -> Iterator[Frames]:
         size = max(1, BLOCK_SAMPLES // self.channels)
         read = 0
-        try:
-            self._sound.seek(0)
-            while len(block := self._sound.read(size, dtype="float32", always_2d=True)):
-                yield block
-                read += len(block)
-        except soundfile.LibsndfileError as error:
-            raise AudioError(f"{self._name} is broken after {read} frames: {error.error_string}") from error
+        with self._open() as sound:
+            try:
+                while len(block := sound.read(size, dtype="float32", always_2d=True)):
+                    yield block
+                    read += len(block)
+            except soundfile.LibsndfileError as error:
+                raise AudioError(f"{self._name} is broken after {read} frames: {error.error_string}") from error
         if read != self.frames:
             raise AudioError(f"{self._name} is cut off: its header says {self.frames} frames, and {read} are there")
+
+    def _open(self) -> soundfile.SoundFile:
+        """At the start of the file: not every kind can be sought in once it is open."""
+        self._file.seek(0)
+        try:
+            return soundfile.SoundFile(self._file)
+        except soundfile.LibsndfileError as error:
+            raise AudioError(f"{self._name} can't be read as audio: {error.error_string}") from error
 
 
 class RawSound:
