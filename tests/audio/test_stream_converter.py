@@ -242,18 +242,20 @@ def test_nothing_gives_nothing(make: Callable[[], AnyConverter], source: AudioFo
 
 # --- what it takes ---------------------------------------------------------------------------------------------
 
-THOUSAND_CONVERTERS = """
-import resource
+MANY_CONVERTERS = """
+from pathlib import Path
 from trunkline.audio import AudioStreamConverter
+def resident_kib():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4
 def grow(n):
     made = [AudioStreamConverter(48000, 8000, input_format="pcm_f32le") for _ in range(n)]
     for converter in made:
         converter.convert_chunk(bytes(3843))
     return made
-kept = grow(10)
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-kept += grow(1000)
-print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1000)
+kept = grow(1000)
+before = resident_kib()
+kept += grow(10_000)
+print((resident_kib() - before) / 10_000)
 """
 
 
@@ -269,11 +271,12 @@ def test_a_converter_holds_far_less_than_10_kib() -> None:
     assert taken / len(converters) < 2048
 
 
-def test_a_thousand_converters_add_less_than_10_kib_each_to_a_process() -> None:
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="only Linux says how much of a process is resident")
+def test_ten_thousand_converters_at_work_add_less_than_10_kib_each_to_a_process() -> None:
     done = subprocess.run(
-        [sys.executable, "-c", THOUSAND_CONVERTERS], capture_output=True, text=True, check=True, cwd=SOURCE
+        [sys.executable, "-c", MANY_CONVERTERS], capture_output=True, text=True, check=True, cwd=SOURCE
     )
-    assert float(done.stdout) < 10
+    assert 0.5 < float(done.stdout) < 10  # below, and nothing would have been measured
 
 
 @pytest.mark.parametrize(
