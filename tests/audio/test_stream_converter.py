@@ -244,9 +244,10 @@ def test_nothing_gives_nothing(make: Callable[[], AnyConverter], source: AudioFo
 
 MANY_CONVERTERS = """
 from pathlib import Path
+from resource import getpagesize
 from trunkline.audio import AudioStreamConverter
 def resident_kib():
-    return int(Path("/proc/self/statm").read_text().split()[1]) * 4
+    return int(Path("/proc/self/statm").read_text().split()[1]) * getpagesize() / 1024
 def grow(n):
     made = [AudioStreamConverter(48000, 8000, input_format="pcm_f32le") for _ in range(n)]
     for converter in made:
