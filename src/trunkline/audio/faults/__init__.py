@@ -1,0 +1,1 @@
+"""What can be wrong with a recording: one fault, or one family of them, per file. Each offers ``find``."""

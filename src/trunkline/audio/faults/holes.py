@@ -1,0 +1,103 @@
+"""Silence where there was none: lost packets, and a sender that ran dry.
+
+Both leave holes of exact silence, cut into the sound. Where a packet was lost the sound goes on behind the hole as if
+it had gone on inside it; where nobody had the next piece ready in time it goes on where it had stopped.
+"""
+
+from typing import Final
+
+import msgspec
+import numpy as np
+
+from trunkline.audio.faults.base import Finding, Samples, Take, at_time
+
+_SHORTEST_MS: Final = 4.0
+_LONGEST_MS: Final = 500.0
+_EDGE_MS: Final = 0.5  # within so much of the hole, sound must still be …
+_CUT: Final = 0.15  # … so large against the 20 ms around it: a stop consonant has died away by then
+_VOICED: Final = 0.5  # from 1/8 ms to the next, on both sides: synthetic speech cuts its hisses off itself
+_AUDIBLE: Final = 150  # LSB: what is softer is not missed
+_STEPS: Final = 8  # the largest sample of silence: A-law has no zero
+_FEWEST: Final = 3  # one or two holes may be anybody's
+_SEAMLESS: Final = 2.0  # a jump this many steps high, across the hole, is none
+_PACKETS_MS: Final = (10, 20, 30, 40, 60)
+
+
+class Hole(msgspec.Struct, frozen=True):
+    begin: int
+    end: int
+    jump: float  # across it, in steps from sample to sample as large as those before it
+
+
+def find(take: Take) -> list[Finding]:
+    found = []
+    for where, samples in take:
+        holes = find_holes(samples, take.rate)
+        if len(holes) >= _FEWEST:
+            found.append(_finding(at_time(where, take, holes[0].begin), holes, take, len(samples)))
+    return found
+
+
+def _finding(where: str, holes: list[Hole], take: Take, samples: int) -> Finding:
+    lengths = np.array([hole.end - hole.begin for hole in holes]) * 1000 / take.rate
+    missing = f"{len(holes)} holes of exact silence in the midst of sound, {np.median(lengths):.0f} ms each ("
+    missing += f"{lengths.min():.0f} to {lengths.max():.0f}), {10 * lengths.sum() * take.rate / samples / 100:.1f} %"
+    seamless = float(np.median([hole.jump for hole in holes])) <= _SEAMLESS
+    if seamless:
+        return Finding(
+            fault="under-runs",
+            where=where,
+            evidence=f"{missing} of the time; behind a hole the sound goes on where it had stopped",
+            cause="Whoever played this ran dry: send further ahead, or look for what blocks the sending loop.",
+        )
+    return Finding(
+        fault="packet loss",
+        where=where,
+        evidence=f"{missing} of the time{_packet(lengths)}; what was said in them is missing",
+        cause="Packets were lost and nothing put in their place: look at the network's loss and at the jitter buffer's"
+        " size, and conceal what is still lost.",
+    )
+
+
+def _packet(lengths: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> str:
+    for packet in reversed(_PACKETS_MS):
+        if (np.abs(lengths - packet * np.maximum(1, np.round(lengths / packet))) <= 1.5).mean() >= 0.8:
+            return f", whole packets of {packet} ms"
+    return ""
+
+
+def find_holes(samples: Samples, rate: int) -> list[Hole]:
+    """Runs of silence with sound cut off before and after them."""
+    per_ms = rate / 1000
+    quiet = np.abs(samples.astype(np.int32)) <= _STEPS
+    # Silence stays the same; soft sound of A-law or PCM goes up and down in these few steps.
+    still = np.concatenate(([False], quiet[1:] & (samples[1:] == samples[:-1])))
+    edges = np.diff(np.concatenate(([0], still, [0])).astype(np.int8))
+    holes = []
+    for begin, end in zip(np.flatnonzero(edges == 1) - 1, np.flatnonzero(edges == -1), strict=True):
+        if _SHORTEST_MS <= (end - begin) / per_ms <= _LONGEST_MS and _cut(samples, int(begin), int(end), rate):
+            before, behind = samples[begin - 8 : begin].astype(float), samples[end : end + 8].astype(float)
+            step = float(np.median(np.abs(np.concatenate((np.diff(before), np.diff(behind)))))) + 1
+            holes.append(Hole(int(begin), int(end), abs(behind[0] - before[-1]) / step))
+    return holes
+
+
+def _cut(samples: Samples, begin: int, end: int, rate: int) -> bool:
+    """Whether there is sound right up to both edges."""
+    edge, around = int(_EDGE_MS * rate / 1000), rate // 50
+    if begin < around or end + around > len(samples):
+        return False
+    before, behind = (np.abs(samples[a:b].astype(np.int32)) for a, b in ((begin - around, begin), (end, end + around)))
+    return bool(
+        min(before.max(), behind.max()) >= _AUDIBLE
+        and before[-edge:].max() >= _CUT * before.max()
+        and behind[:edge].max() >= _CUT * behind.max()
+        and min(_alike(samples[begin - around : begin], rate), _alike(samples[end : end + around], rate)) >= _VOICED
+    )
+
+
+def _alike(samples: Samples, rate: int) -> float:
+    """Correlation of a sound with itself an eighth of a millisecond later."""
+    lag = max(1, rate // 8000)
+    sound = samples.astype(float) - samples.mean()
+    return float((sound[lag:] * sound[:-lag]).sum() / ((sound**2).sum() + 1e-9))
