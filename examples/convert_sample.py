@@ -4,7 +4,6 @@
 
 OUT.wav is what the line left of ``sample.wav``: listen to both.
 """
-# ruff: noqa: T201 - an example prints
 
 import sys
 import wave

@@ -2,7 +2,6 @@
 
 python examples/two_calls.py
 """
-# ruff: noqa: T201 - an example prints
 
 import numpy as np
 

@@ -5,7 +5,6 @@
 ``bridge`` is the whole of it. The rest is so that it runs by itself, on loopback: a simulated phone that plays
 ``sample.wav``, and a simulated model that says what it hears.
 """
-# ruff: noqa: T201 - an example prints
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,6 +1,7 @@
 """What all tests share."""
 
 import logging
+import shutil
 from collections.abc import Iterator
 
 import pytest
@@ -21,3 +22,10 @@ def logs_as_they_were() -> Iterator[None]:
     structlog.reset_defaults()
     logging.root.handlers[:] = handlers
     logging.root.setLevel(level)
+
+
+@pytest.fixture(scope="session")
+def espeak() -> None:
+    """For tests that need the program; without it they are skipped, and say so."""
+    if shutil.which("espeak-ng") is None:
+        pytest.skip("espeak-ng is not installed: run 'sudo apt-get install espeak-ng'")

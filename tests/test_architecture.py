@@ -105,7 +105,13 @@ def test_only_compose_and_the_commands_look_variants_up() -> None:
     assert users <= {"server", "cli", "config.py", "testing", "ai"}
 
 
-LEAVES = ["trunkline.audio.g711", "trunkline.audio.resample", "trunkline.rtp.packet", "trunkline.errors"]
+LEAVES = [
+    "trunkline.audio.g711",
+    "trunkline.audio.stream_converter",
+    "trunkline.audio.resample",
+    "trunkline.rtp.packet",
+    "trunkline.errors",
+]
 
 
 @pytest.mark.parametrize("leaf", LEAVES)
