@@ -8,7 +8,7 @@ from house import until
 from structlog.testing import capture_logs
 
 from trunkline import logs
-from trunkline.errors import Busy
+from trunkline.errors import Busy, ConfigError
 from trunkline.server.calls import State, Switchboard
 
 LOG = logs.get("test")
@@ -149,3 +149,17 @@ def test_a_process_that_cannot_keep_up_takes_no_more_calls_and_says_so() -> None
             board.check()
 
     asyncio.run(scenario())
+
+
+def test_what_ends_the_server_is_raised_as_it_is_and_its_calls_are_cut() -> None:
+    call: Any = Call()
+
+    async def scenario() -> None:
+        async with Switchboard(max_calls=1) as board:
+            board.carry(call, call, LOG)
+            await asyncio.sleep(0)
+            raise ConfigError("no good")
+
+    with pytest.raises(ConfigError, match="no good"):
+        asyncio.run(scenario())
+    assert call.closed_with == [1001]

@@ -88,7 +88,9 @@ class Switchboard:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._open = False
-        await self._group.__aexit__(kind, error, traceback)
+        if error is not None:
+            self.cut()
+        await self._group.__aexit__(None, None, None)  # the group would wrap the server's error in one of its own
 
     @property
     def active(self) -> int:
