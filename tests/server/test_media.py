@@ -2,6 +2,8 @@
 
 import asyncio
 import base64
+import socket
+import struct
 from typing import Any
 
 import httpx
@@ -148,3 +150,21 @@ def test_a_call_that_cannot_be_made_is_our_fault_and_harms_nobody_else() -> None
     assert head.startswith("HTTP/1.1 500 ")
     assert (live, active) == (200, 0)
     assert any(line["event"] == "media socket failed to open" for line in lines)
+
+
+def test_a_peer_that_is_gone_before_its_upgrade_is_read_is_dropped_without_a_word() -> None:
+    async def scenario() -> None:
+        raised: list[Any] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: raised.append(context))
+        async with open_house() as house:
+            gone = socket.create_connection(("127.0.0.1", house.port))
+            gone.sendall(b"GET /media/acme HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+            gone.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # a reset, no goodbye
+            gone.close()
+            async with connect(house.media) as phone:
+                await phone.send("hello")
+                assert await phone.recv() == "hello"
+            assert len(house.calls) == 1
+        assert raised == []
+
+    uvloop.run(scenario())

@@ -94,7 +94,11 @@ class _Upgrade(asyncio.Protocol):
             other.connection_made(self._transport)
             other.data_received(data)
             return
-        log = _log.bind(platform=route.spec.name, peer=self._transport.get_extra_info("peername")[0])
+        peer = self._transport.get_extra_info("peername")
+        if peer is None:  # reset before we came to read it
+            self._transport.abort()
+            return
+        log = _log.bind(platform=route.spec.name, peer=peer[0])
         try:
             key = request.key
             self._door.admit(route, request)
