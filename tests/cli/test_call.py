@@ -141,6 +141,16 @@ def test_a_refused_call_says_so_in_json_too(wav: Path, monkeypatch: pytest.Monke
     assert "Is the secret the gateway's" in result.stderr
 
 
+def test_a_gateway_without_room_is_not_asked_for_its_secret(wav: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def place(phone: Phone, base_url: str, *, limit_s: float) -> PlacedCall:
+        raise Refused("the webhook answered 503", status=503)
+
+    monkeypatch.setattr(_telephone, "place", place)
+    result = CliRunner().invoke(app, [URL, "--wav", str(wav)])
+    assert result.exit_code != 0
+    assert "secret" not in result.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [

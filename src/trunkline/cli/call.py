@@ -52,7 +52,7 @@ def command(
         phone = _telephone.telephone(platform, script, caller=caller, callee=callee, loss=loss / 100)
         placed = _telephone.call(phone, url, limit_s=limit, console=Console(stderr=True))
     except TrunklineError as error:
-        if isinstance(error, Refused):
+        if isinstance(error, Refused) and error.status in (401, 403):
             typer.echo("Is the secret the gateway's, and the address the one it knows itself by?", err=True)
         if json:
             typer.echo(msgspec.json.encode(NoCall(str(error))).decode())
