@@ -41,7 +41,7 @@ def find(take: Take) -> list[Finding]:
 def _finding(where: str, holes: list[Hole], take: Take, samples: int) -> Finding:
     lengths = np.array([hole.end - hole.begin for hole in holes]) * 1000 / take.rate
     missing = f"{len(holes)} holes of exact silence in the midst of sound, {np.median(lengths):.0f} ms each ("
-    missing += f"{lengths.min():.0f} to {lengths.max():.0f}), {10 * lengths.sum() * take.rate / samples / 100:.1f} %"
+    missing += f"{lengths.min():.0f} to {lengths.max():.0f}), {lengths.sum() * take.rate / 1000 / samples:.1%}"
     seamless = float(np.median([hole.jump for hole in holes])) <= _SEAMLESS
     if seamless:
         return Finding(
