@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
+from starlette.requests import ClientDisconnect
 
 from trunkline import logs
 from trunkline.errors import Busy, Refused, RemoteError
@@ -59,6 +60,9 @@ def make_app(*, routes: Mapping[str, Route], base_url: str, board: Switchboard) 
         except Busy as busy:
             log.warning("webhook refused", reason=str(busy), status=503)
             return _bare(503)
+        except ClientDisconnect:
+            log.warning("webhook cut short: its body did not come whole")
+            return _bare(400)  # nobody is there to read it
         return Response(reply.body, reply.status, media_type=reply.content_type)
 
     return app

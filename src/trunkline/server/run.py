@@ -18,6 +18,7 @@ from trunkline.ai.agent import Agent
 from trunkline.ai.base import AgentModel
 from trunkline.config import Config
 from trunkline.errors import ConfigError
+from trunkline.server.bounded import BoundedHttp
 from trunkline.server.calls import Switchboard
 from trunkline.server.compose import Gateway, Keep, compose
 from trunkline.server.media import RunnerFactory
@@ -134,7 +135,7 @@ class _Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 gateway.app,
-                http="httptools",
+                http=BoundedHttp,
                 ws=cast(Any, gateway.media.protocol),  # uvicorn only ever calls it
                 lifespan="off",
                 log_config=None,
