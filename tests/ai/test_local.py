@@ -22,7 +22,6 @@ from trunkline.ai.events import (
     SpeechStarted,
     SpeechStopped,
 )
-from trunkline.ai.providers import local
 from trunkline.audio.format import ALAW_8K, MULAW_8K, PCM16_8K, PCM16_24K
 from trunkline.testing import sounds
 from trunkline.testing.scripted_stt import Fixture, ScriptedStt
@@ -109,7 +108,7 @@ def test_a_spoken_question_gets_a_spoken_answer_and_a_goodbye_hangs_up() -> None
 @pytest.mark.parametrize("detector", ["silero", "webrtc"])
 def test_without_a_recogniser_it_says_so_and_serves_keys(detector: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if detector == "webrtc":
-        monkeypatch.setattr(local, "find_silero", lambda cache: None)
+        monkeypatch.setattr("trunkline.ai.models.find_silero", lambda cache: None)
 
     async def scene() -> None:
         async with Line(None) as line:

@@ -6,9 +6,10 @@ from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from trunkline.ai import models
-from trunkline.ai.models import SILERO_FILES, fetch_silero, find_silero
+from trunkline.ai.models import SILERO_FILES, fetch_silero, find_silero, vad_at_hand
 from trunkline.errors import ConfigError
 
 BEST, PLAIN = SILERO_FILES
@@ -99,3 +100,11 @@ def test_a_wheel_without_the_model_is_an_error_that_names_it(tmp_path: Path, she
 def test_pips_own_reason_is_told(tmp_path: Path, shelf: Path) -> None:
     with pytest.raises(ConfigError, match=r"pip could not download silero-vad: .*No matching distribution"):
         fetch_silero(tmp_path / "cache")
+
+
+@pytest.mark.usefixtures("not_installed")
+def test_without_the_model_webrtc_stands_in_and_the_log_says_so(tmp_path: Path) -> None:
+    with capture_logs() as lines:
+        assert vad_at_hand(str(tmp_path)) == "webrtc"
+        assert vad_at_hand(str(put(tmp_path / "cache", PLAIN))) == "silero"
+    assert [line["fetch"] for line in lines] == ["trunkline models"]

@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
+from trunkline import logs
 from trunkline.errors import ConfigError
 
 # The first is the same network without branches: it loads seven times faster and runs a sixth faster.
@@ -22,6 +23,8 @@ DEFAULT_CACHE: Final = Path("~/.cache/trunkline/models")
 """Where fetched models are kept unless the configuration names another folder."""
 
 _WHEEL: Final = "silero-vad"
+
+_log = logs.get(__name__)
 
 
 def find_silero(cache: Path | None = None) -> Path | None:
@@ -36,6 +39,14 @@ def find_silero(cache: Path | None = None) -> Path | None:
             if file.is_file():
                 return file
     return None
+
+
+def vad_at_hand(models: str) -> str:
+    """The best voice detector there is: Silero, or WebRTC's where ``models`` and the wheel hold no model file."""
+    if find_silero(Path(models) if models else None):
+        return "silero"
+    _log.warning("no Silero model: voice activity is WebRTC's, which is easily fooled", fetch="trunkline models")
+    return "webrtc"
 
 
 def fetch_silero(cache: Path | None = None) -> Path:

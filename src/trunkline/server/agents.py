@@ -1,6 +1,5 @@
 """From what an application said about its agent to a model that can open sessions."""
 
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -17,7 +16,7 @@ from trunkline.ai.base import (
     VadProvider,
 )
 from trunkline.ai.cascade import Cascade
-from trunkline.ai.models import find_silero
+from trunkline.ai.models import vad_at_hand
 from trunkline.config import Config
 from trunkline.errors import ConfigError
 
@@ -45,12 +44,11 @@ def agent_model(agent: Agent, config: Config) -> AgentModel:
 
 def _cascade(agent: Agent, settings: AgentSettings) -> AgentModel:
     """Named parts; what is not named is what the local agent has."""
-    detector = "silero" if find_silero(Path(settings.models) if settings.models else None) else "webrtc"
     ears = None
     if agent.stt:
         provider, own = _provider(agent.stt, SttProvider, "a recogniser", settings)
         ears = provider.stt(own)
-    vad, vad_settings = _provider(detector, VadProvider, "a voice detector", settings)
+    vad, vad_settings = _provider(vad_at_hand(settings.models), VadProvider, "a voice detector", settings)
     llm, llm_settings = _provider(agent.llm or "receptionist", LlmProvider, "a language model", settings)
     tts, tts_settings = _provider(agent.tts or "espeak", TtsProvider, "a voice", settings)
     return Cascade(

@@ -4,7 +4,6 @@ It has no recogniser of its own (none that is good enough comes without a large 
 receptionist says so and offers its menu of keys.
 """
 
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -12,19 +11,18 @@ import msgspec
 from trunkline import registry
 from trunkline.ai.base import AgentModel, AgentSettings, Stt
 from trunkline.ai.cascade import Cascade
-from trunkline.ai.models import find_silero
+from trunkline.ai.models import vad_at_hand
 
 
 class _Provider:
     def agent(self, settings: AgentSettings, *, stt: Stt | None = None) -> AgentModel:
         """``stt``: a recogniser, for instance the scripted one of ``trunkline.testing``."""
-        detector = "silero" if find_silero(Path(settings.models) if settings.models else None) else "webrtc"
         if stt is None:
             settings = msgspec.structs.replace(settings, options={**settings.options, "recogniser": "no"})
         receptionist = _part("receptionist").llm(settings)
         return Cascade(
             name="local",
-            vad=_part(detector).vad(settings),
+            vad=_part(vad_at_hand(settings.models)).vad(settings),
             stt=stt,
             llm=receptionist,
             tts=_part("espeak").tts(settings),
