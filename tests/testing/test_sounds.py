@@ -64,7 +64,7 @@ def test_text_is_spoken() -> None:
 
 def test_without_espeak_the_message_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
-    with pytest.raises(MissingProgram, match="espeak-ng is not installed: run 'apt-get install espeak-ng'"):
+    with pytest.raises(MissingProgram, match="espeak-ng is not installed: run 'sudo apt-get install espeak-ng'"):
         sounds.speak("hello", MULAW_8K)
 
 

@@ -61,7 +61,7 @@ def speak(text: str, wire: AudioFormat) -> bytes:
     """``text`` spoken by espeak-ng, which runs as a program of its own. Raises ``MissingProgram``."""
     program = which(ESPEAK)
     if program is None:
-        raise MissingProgram(ESPEAK, f"apt-get install {ESPEAK}")
+        raise MissingProgram(ESPEAK, f"sudo apt-get install {ESPEAK}")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "speech.wav")
         # The text goes in by stdin: a command line can be read by everybody on the machine.
