@@ -8,6 +8,7 @@ from trunkline.call.journal import MAX_IGNORED_KINDS, Journal
 from trunkline.call.latency import Budgets, TurnStamps
 from trunkline.call.replies import Heard, Interruption
 from trunkline.call.session import CallSession, Speech, Utterance
+from trunkline.wire.events import TellTranscript, TellTurnEnd
 
 
 @pytest.fixture
@@ -80,3 +81,31 @@ def test_private_values_are_in_fields_and_never_in_the_event(journal: Journal) -
     journal.heard(Heard(1, "secret", 0), out)
     journal.interrupted([Interruption(2, 500, "secret", 200)], out)
     assert all("7" not in event and "secret" not in event for event in notes(out))
+
+
+def test_a_platform_that_wants_transcripts_is_told_what_is_said_and_whose_turn_is_over(session: CallSession) -> None:
+    journal = Journal(session, Budgets(), transcripts=True)
+    out: list[Effect] = []
+    journal.caller_may_have_said("a ta", out)
+    journal.turn_ended("caller", out)
+    journal.caller_said("a table please", 2100, 12.2, out)
+    journal.heard(Heard(1, "of course", 3100), out)
+    journal.interrupted([Interruption(2, 500, "so I", 200), Interruption(3, 0, "", None)], out)
+    assert [effect for effect in out if isinstance(effect, TellTranscript | TellTurnEnd)] == [
+        TellTranscript("caller", "a ta", final=False),
+        TellTurnEnd("caller"),
+        TellTranscript("caller", "a table please", final=True),
+        TellTranscript("agent", "of course", final=True),
+        TellTurnEnd("agent"),
+        TellTranscript("agent", "so I", final=True),
+        TellTurnEnd("agent"),
+    ]
+
+
+def test_a_platform_that_does_not_is_told_nothing(journal: Journal) -> None:
+    out: list[Effect] = []
+    journal.caller_may_have_said("a ta", out)
+    journal.turn_ended("caller", out)
+    journal.caller_said("a table please", 2100, 12.2, out)
+    journal.heard(Heard(1, "of course", 3100), out)
+    assert not [effect for effect in out if isinstance(effect, TellTranscript | TellTurnEnd)]

@@ -87,7 +87,7 @@ class Call:
         self._watch = Watch(settings, now)
         self._active = True  # as the state says, kept at hand for every frame
         self._turn = TurnTaking(settings.barge_in)
-        self._journal = Journal(self.session, settings.budgets)
+        self._journal = Journal(self.session, settings.budgets, transcripts=spec.transcripts)
         self._caller: CallerVoice | None = None
         self._agent: AgentVoice | None = None
         self._tape: Tape | None = None
@@ -261,12 +261,15 @@ class Call:
                 self._take_turn(self._turn.speech_started(now, agent_sounds=playout.unheard(now)), now, out)
             case SpeechStopped(at_ms):
                 self._journal.speech_stopped(at_ms, caller.timeline.when(at_ms, now))
+                self._journal.turn_ended("caller", out)
                 self._step(Trigger.CALLER_FINISHED)
                 self._take_turn(self._turn.speech_stopped(now), now, out)
             case CallerSaid(text, final):
                 self._take_turn(self._turn.words(text, final=final, agent_sounds=playout.unheard(now)), now, out)
                 if final:
                     self._journal.caller_said(text, caller.timeline.ms(now), now, out)
+                else:
+                    self._journal.caller_may_have_said(text, out)
 
     def _agent_did(
         self,

@@ -7,18 +7,23 @@ from trunkline.call.effects import Effect, Note, Tell
 from trunkline.call.latency import Budgets, LatencyBook, verdicts
 from trunkline.call.replies import Heard, Interruption
 from trunkline.call.session import CallSession, Key, Speech, Turn, Utterance
+from trunkline.wire.events import Speaker, TellTranscript, TellTurnEnd
 
 # Kinds of unknown messages counted by name; beyond this many they are counted together.
 MAX_IGNORED_KINDS: Final = 32
 
 
 class Journal:
-    """Writes into the call's ``session``; what deserves a log line, or must be told to the agent, goes to ``out``."""
+    """Writes into the call's ``session``; what deserves a log line, or must be told to the agent, goes to ``out``.
 
-    __slots__ = ("_budgets", "_latency", "_session", "_speech_from_ms")
+    With ``transcripts`` the platform is told too what is said and whose turn is over.
+    """
 
-    def __init__(self, session: CallSession, budgets: Budgets) -> None:
+    __slots__ = ("_budgets", "_latency", "_session", "_speech_from_ms", "_transcripts")
+
+    def __init__(self, session: CallSession, budgets: Budgets, *, transcripts: bool = False) -> None:
         self._session = session
+        self._transcripts = transcripts
         self._budgets = budgets
         self._latency = LatencyBook()
         self._speech_from_ms: float | None = None
@@ -47,6 +52,11 @@ class Journal:
             self._speech_from_ms = None
         self._latency.speech_ended(when)
 
+    def caller_may_have_said(self, text: str, out: list[Effect]) -> None:
+        """What the recogniser makes of the caller's words so far."""
+        if self._transcripts and text:
+            out.append(TellTranscript("caller", text, final=False))
+
     def caller_said(self, text: str, now_ms: float, now: float, out: list[Effect]) -> None:
         """The caller's words are final; empty when nothing was understood."""
         self._latency.transcript_final(now)
@@ -54,6 +64,8 @@ class Journal:
             at_ms = self._session.speech[-1].started_ms if self._session.speech else now_ms
             self._session.transcript.append(Utterance("caller", text, at_ms))
             out.append(Note("caller said", {"text": text}))
+            if self._transcripts:
+                out.append(TellTranscript("caller", text, final=True))
 
     def reply_began(self, generation: int) -> None:
         """The reply takes over what was stamped so far."""
@@ -73,6 +85,7 @@ class Journal:
         if reply.text:
             self._session.transcript.append(Utterance("agent", reply.text, reply.at_ms or 0.0))
             out.append(Note("agent said", {"text": reply.text}))
+        self.turn_ended("agent", out, said=reply.text)
         out.append(Tell(ReplyHeard(reply.generation, reply.text)))
 
     def interrupted(self, replies: list[Interruption], out: list[Effect]) -> None:
@@ -82,8 +95,18 @@ class Journal:
             if reply.heard_text and reply.at_ms is not None:
                 said = Utterance("agent", reply.heard_text, reply.at_ms, interrupted=True)
                 self._session.transcript.append(said)
+            if reply.at_ms is not None:
+                self.turn_ended("agent", out, said=reply.heard_text)
             out.append(Note("agent cut short", {"heard_ms": round(reply.heard_ms), "text": reply.heard_text}))
             out.append(Tell(ReplyInterrupted(reply.generation, reply.heard_ms, reply.heard_text)))
+
+    def turn_ended(self, speaker: Speaker, out: list[Effect], *, said: str = "") -> None:
+        """The platform is told that ``speaker`` has stopped, after the last of what was said."""
+        if not self._transcripts:
+            return
+        if said:
+            out.append(TellTranscript(speaker, said, final=True))
+        out.append(TellTurnEnd(speaker))
 
     def _close_turn(self, generation: int, out: list[Effect]) -> None:
         latency = self._latency.close(generation)

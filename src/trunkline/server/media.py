@@ -24,7 +24,7 @@ from trunkline.server.calls import Accepted, Runner, Switchboard
 from trunkline.server.handshake import UpgradeRequest
 from trunkline.server.link import MediaSocket
 from trunkline.server.routes import Route, Routes
-from trunkline.wire.base import HttpRequest
+from trunkline.wire.base import HttpRequest, codec_for
 
 RunnerFactory = Callable[[Accepted], Runner]
 """Makes the call for a socket that was let in. It must not use the link before ``run``."""
@@ -59,18 +59,21 @@ class MediaDoor:
     def admit(self, route: Route, request: UpgradeRequest) -> None:
         """Return if the request may become a media socket. Raises ``Busy`` or ``Refused``."""
         self._board.check()
-        url = socket_url(self._base_url, request.target)
-        route.door.upgrade(HttpRequest(request.method, url, request.headers), time.monotonic())
+        route.door.upgrade(self._public(request), time.monotonic())
 
-    def open(self, route: Route, transport: asyncio.Transport, target: str, key: str) -> asyncio.BufferedProtocol:
+    def open(self, route: Route, transport: asyncio.Transport, request: UpgradeRequest) -> asyncio.BufferedProtocol:
         """Answer the upgrade and begin the call. Returns the protocol that reads the socket from now on."""
         log = _log.bind(platform=route.spec.name, link=next(self._numbers))
         link = MediaSocket(log)
-        link.receiver = runner = self._make_runner(Accepted(route.spec, route.door.codec(), link, log))
-        protocol = answer_upgrade(link, transport, target, key)
+        codec = codec_for(route.door, self._public(request))
+        link.receiver = runner = self._make_runner(Accepted(route.spec, codec, link, log))
+        protocol = answer_upgrade(link, transport, request.target, request.key)
         self._board.carry(runner, link, log)
         log.info("media socket open", calls=self._board.active)
         return protocol
+
+    def _public(self, request: UpgradeRequest) -> HttpRequest:
+        return HttpRequest(request.method, socket_url(self._base_url, request.target), request.headers)
 
 
 class _Upgrade(asyncio.Protocol):
@@ -100,9 +103,9 @@ class _Upgrade(asyncio.Protocol):
             return
         log = _log.bind(platform=route.spec.name, peer=peer[0])
         try:
-            key = request.key
+            _ = request.key  # is it a handshake at all?
             self._door.admit(route, request)
-            self._hand_over(self._door.open(route, self._transport, request.target, key))
+            self._hand_over(self._door.open(route, self._transport, request))
         except Refused as refusal:
             log.warning("media socket refused", reason=refusal.reason, status=refusal.status)
             self._refuse(refusal.status)

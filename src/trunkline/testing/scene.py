@@ -21,6 +21,7 @@ from trunkline.wire.base import (
     Output,
     PhoneCodec,
     TextFrame,
+    codec_for,
 )
 
 AFTERMATH_S: Final = 5.0
@@ -82,8 +83,9 @@ def admit(phone: PhoneCodec, door: Door, *, base_url: str, now: float = START) -
         hook = urlsplit(call.url).path.rpartition("/")[2]
         reply = door.hook(hook, HttpRequest(call.method, call.url, _lower(call.headers), call.body), now)
     media = phone.media(base_url, reply)
-    door.upgrade(HttpRequest("GET", media.url, _lower(media.headers)), now)
-    return door.codec()
+    upgrade = HttpRequest("GET", media.url, _lower(media.headers))
+    door.upgrade(upgrade, now)
+    return codec_for(door, upgrade)
 
 
 def _lower(headers: dict[str, str]) -> dict[str, str]:

@@ -36,6 +36,8 @@ from trunkline.wire.events import (
     SendMark,
     StreamStarted,
     StreamStopped,
+    TellTranscript,
+    TellTurnEnd,
     Transfer,
     WireCommand,
     WireEvent,
@@ -260,7 +262,7 @@ class TwilioGateway:
             case Transfer(target=target):
                 transfer = self._rest.transfer(self._start.account_sid, self._start.call_sid, target)
                 return (transfer,) if transfer else ()
-            case EndUtterance() | SendDigits():
+            case EndUtterance() | SendDigits() | TellTranscript() | TellTurnEnd():
                 return ()
             case _:
                 assert_never(command)

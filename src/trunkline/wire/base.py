@@ -5,7 +5,7 @@ in it performs I/O, reads a clock or draws random numbers: time and tokens are a
 """
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
@@ -92,6 +92,7 @@ class WireSpec(msgspec.Struct, frozen=True):
     digits_in: bool = False
     digits_out: bool = False
     transfers: bool = False
+    transcripts: bool = False  # it wants to be told what is said, and whose turn is over
     frame_ms: int = 20  # audio goes out in whole multiples of this
     max_frames: int = 1  # how many such frames one message may hold
     lead_ms: int = 200  # how far ahead of the playback to send
@@ -144,6 +145,20 @@ class Door(Protocol):
     def codec(self) -> GatewayCodec:
         """A codec for one freshly admitted media socket."""
         ...
+
+
+@runtime_checkable
+class RequestDoor(Door, Protocol):
+    """A door whose codecs must know the request they were let in with, since its path or query names the call."""
+
+    def codec_for(self, request: HttpRequest) -> GatewayCodec:
+        """In place of ``codec``: for the media socket that this request became."""
+        ...
+
+
+def codec_for(door: Door, request: HttpRequest) -> GatewayCodec:
+    """A codec for the media socket that ``request`` became. Ask ``door.upgrade`` first."""
+    return door.codec_for(request) if isinstance(door, RequestDoor) else door.codec()
 
 
 class MediaAddress(msgspec.Struct, frozen=True):

@@ -5,6 +5,8 @@
 platform, receives commands and sends events. Audio here is in the wire's own format: codecs do not resample.
 """
 
+from typing import Literal
+
 import msgspec
 
 from trunkline.audio.format import AudioFormat
@@ -66,6 +68,9 @@ class StreamStopped(msgspec.Struct, frozen=True, gc=False):
 WireEvent = StreamStarted | AudioHeard | AudioMissing | DigitPressed | MarkReached | MessageIgnored | StreamStopped
 
 
+Speaker = Literal["caller", "agent"]
+
+
 class PlayAudio(msgspec.Struct, frozen=True, gc=False):
     """Agent audio in the stream's ``speaks`` format, whole frames."""
 
@@ -104,4 +109,23 @@ class SendDigits(msgspec.Struct, frozen=True, gc=False):
     digits: str
 
 
-WireCommand = PlayAudio | SendMark | ClearAudio | EndUtterance | HangUp | Transfer | SendDigits
+class TellTranscript(msgspec.Struct, frozen=True):
+    """What ``speaker`` said (private). One that is not ``final`` is replaced by the next of the same speaker.
+
+    This and ``TellTurnEnd`` are sent only to platforms whose ``WireSpec`` has ``transcripts``.
+    """
+
+    speaker: Speaker
+    text: str
+    final: bool
+
+
+class TellTurnEnd(msgspec.Struct, frozen=True):
+    """``speaker`` has stopped speaking, or will not be heard any further. The caller's last words may still follow."""
+
+    speaker: Speaker
+
+
+WireCommand = (
+    PlayAudio | SendMark | ClearAudio | EndUtterance | HangUp | Transfer | SendDigits | TellTranscript | TellTurnEnd
+)
