@@ -14,7 +14,7 @@ from typing import Any, Final, Literal, NamedTuple, Self, TypeVar
 
 import msgspec
 from dotenv import dotenv_values
-from pydantic import Field, PrivateAttr, ValidationError, field_validator
+from pydantic import AliasChoices, Field, PrivateAttr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -52,7 +52,30 @@ class Config(BaseSettings):
     max_calls: int = Field(1000, ge=1, description="Calls at a time; the next one is refused with 503.")
     drain_seconds: float = Field(30, ge=0, description="How long running calls may go on after a stop signal.")
     record_dir: Path | None = Field(None, description="Folder for call recordings. Unset: nothing is recorded.")
+    record_format: Literal["wav", "flac"] = Field("wav", description="What recordings are written as.")
     models_dir: Path | None = Field(None, description="Folder of fetched model files.")
+    vad: Literal["auto", "silero", "webrtc", "energy"] = Field(
+        "auto", description="What finds speech. auto: Silero if its model is here, else WebRTC."
+    )
+    speech_energy_threshold: float = Field(
+        0.01, gt=0, lt=1, description="Energy detector: RMS from which a frame is speech, of full scale."
+    )
+    speech_start_threshold: int = Field(
+        3,
+        ge=1,
+        description="Energy detector: frames of speech in a row that begin a turn.",
+        validation_alias=AliasChoices(
+            "speech_start_threshold", f"{PREFIX}SPEECH_START_THRESHOLD", "SPEECH_START_THRESHOLD"
+        ),
+    )
+    speech_stop_threshold: int = Field(
+        12,
+        ge=1,
+        description="Energy detector: silent frames in a row that end it.",
+        validation_alias=AliasChoices(
+            "speech_stop_threshold", f"{PREFIX}SPEECH_STOP_THRESHOLD", "SPEECH_STOP_THRESHOLD"
+        ),
+    )
     insecure: bool = Field(False, description="Check neither signatures nor tickets. For trying things out only.")
     log_format: Literal["console", "json"] = Field("console", description="Log lines for people or for machines.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least that is logged.")

@@ -1,12 +1,14 @@
 """Both channels are as long as the call to the sample, and everything is where it sounded."""
 
+import struct
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from trunkline.audio.format import MULAW_8K, PCM16_8K, PCM16_16K, PCM16_24K, AudioFormat
-from trunkline.audio.recorder import StereoRecorder
+from trunkline.audio.recorder import RecordingSummary, StereoRecorder
 
 
 def channels(pcm: bytes) -> tuple[list[int], list[int]]:
@@ -117,3 +119,23 @@ def test_both_channels_are_as_long_as_the_call_however_it_is_cut(
         out += recorder.take(placed)
     out += recorder.finish()
     assert len(out) == 4 * said == 4 * recorder.samples
+
+
+def test_the_summary_tells_length_peaks_and_who_spoke_how_much() -> None:
+    recorder = StereoRecorder(PCM16_8K, PCM16_8K)
+    second = 16000
+    recorder.caller(tone(4000) + bytes(3 * second // 2) + bytes(second))
+    recorder.agent(tone(8000), 4000)
+    taken = len(recorder.take(7001)) + len(recorder.finish())
+    summary = recorder.summary
+    assert summary.duration_s == taken / 4 / 8000 == 3.0
+    assert summary.channels == 2
+    assert summary.talk_ratio == pytest.approx((1 / 6, 1 / 3), abs=0.01)
+    loudest = max(abs(value[0]) for value in struct.iter_unpack("<h", tone(8000))) / 32768
+    assert summary.peak == pytest.approx((loudest, loudest), abs=1e-3)
+
+
+def test_the_summary_of_nothing_is_silence() -> None:
+    recorder = StereoRecorder(MULAW_8K, MULAW_8K)
+    recorder.finish()
+    assert recorder.summary == RecordingSummary(0.0, 2, (0.0, 0.0), (0.0, 0.0))

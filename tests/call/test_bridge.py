@@ -580,6 +580,29 @@ def test_a_recording_is_as_long_as_the_call_and_holds_what_was_heard(make: Make)
     assert sum(sample != 0 for sample in right) == pytest.approx(heard + 2400, abs=heard // 100)
 
 
+def test_a_caller_who_is_hard_to_hear_is_noted_while_the_call_goes_on(make: Make) -> None:
+    world = make()
+    world.start()
+    for _ in range(500):  # a square wave at full scale
+        world.now += 0.02
+        world.happen(AudioHeard((b"\x80" * 8 + b"\x00" * 8) * 10))
+    world.run(2)
+    assert "clipping" in {note.fields["condition"] for note in world.noted("caller hard to hear")}
+    world.happen(StreamStopped("bye"))
+    assert world.record is not None
+    assert world.record.quality is not None
+    assert world.record.quality.clipping_percent > 40
+
+
+def test_quality_is_not_measured_where_it_is_not_wanted(make: Make) -> None:
+    world = make(CallSettings(quality=False))
+    world.start()
+    world.run(3)
+    world.happen(StreamStopped("bye"))
+    assert world.record is not None
+    assert world.record.quality is None
+
+
 def test_without_the_wish_nothing_is_recorded(make: Make) -> None:
     world = speaking(make)
     assert world.saved == b""

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from trunkline.agent import Agent
+from trunkline.ai.cascade import Cascade
+from trunkline.ai.providers.energy import EnergyVad
 from trunkline.audio.format import MULAW_8K, PCM16_16K
 from trunkline.config import Config
 from trunkline.errors import ConfigError
@@ -49,3 +51,16 @@ def test_an_unknown_model_is_told_with_the_choices(agent: Any, told: str) -> Non
 
 def test_a_cascade_is_made_of_the_parts_that_were_named_and_the_local_ones() -> None:
     assert agent_model(Agent("", tts="espeak", llm="receptionist"), Config.load()).name == "receptionist+espeak"
+
+
+def test_the_operator_chooses_what_finds_speech_and_how_eagerly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPEECH_START_THRESHOLD", "5")
+    monkeypatch.setenv("TRUNKLINE_SPEECH_STOP_THRESHOLD", "20")
+    monkeypatch.setenv("TRUNKLINE_VAD", "energy")
+    config = Config.load()
+    assert (config.speech_start_threshold, config.speech_stop_threshold) == (5, 20)
+    for agent in (Agent(""), Agent("", llm="receptionist")):
+        model = agent_model(agent, config)
+        assert isinstance(model, Cascade)
+        assert isinstance(model.vad, EnergyVad)
+        assert (model.vad.rules.start_frames, model.vad.rules.stop_frames) == (5, 20)

@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import soundfile
 
 from trunkline.call.session import CallSession
-from trunkline.store.recordings import RecordingRoom, WavSink
+from trunkline.store.recordings import FileSink, RecordingRoom
 
 
 def session(call_id: str = "CA1") -> CallSession:
@@ -41,6 +42,16 @@ def test_what_is_written_can_be_read_back(tmp_path: Path) -> None:
         assert file.readframes(10_000) == b"".join(pieces)
 
 
+def test_a_flac_recording_loses_nothing(tmp_path: Path) -> None:
+    call, room = session(), RecordingRoom(tmp_path, "flac")
+    pcm = bytes(range(256)) * 500
+    asyncio.run(record(room, call, [pcm[:6000], pcm[6000:]]))
+    room.close()
+    assert call.recording.endswith(".flac")
+    samples, rate = soundfile.read(call.recording, dtype="int16")
+    assert (rate, samples.shape[1], samples.tobytes()) == (8000, 2, pcm)
+
+
 def test_only_the_owner_may_read_a_recording(tmp_path: Path) -> None:
     call, room = session(), RecordingRoom(tmp_path / "rec")
     asyncio.run(record(room, call, [bytes(4)]))
@@ -67,7 +78,7 @@ def test_two_calls_of_one_name_get_two_files(tmp_path: Path) -> None:
 
 
 def test_a_disk_that_falls_behind_ends_the_recording_and_not_the_process(tmp_path: Path) -> None:
-    async def overwhelm(sink: WavSink, thread: ThreadPoolExecutor) -> None:
+    async def overwhelm(sink: FileSink, thread: ThreadPoolExecutor) -> None:
         disk_works = threading.Event()
         thread.submit(disk_works.wait)
         sink.open(session())
@@ -77,7 +88,7 @@ def test_a_disk_that_falls_behind_ends_the_recording_and_not_the_process(tmp_pat
         await sink.close()
 
     with ThreadPoolExecutor(1) as thread, pytest.raises(OSError, match="too slow"):
-        asyncio.run(overwhelm(WavSink(tmp_path, thread), thread))
+        asyncio.run(overwhelm(FileSink(tmp_path, thread), thread))
 
 
 def test_a_disk_that_fails_is_told_when_the_recording_is_closed(tmp_path: Path) -> None:

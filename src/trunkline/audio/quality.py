@@ -245,7 +245,7 @@ class AudioQualityMonitor:
             clipping_percent=100 * over.clipped / samples,
             dc_percent=100 * over.total / samples / FULL_SCALE,
             level_dbfs=None if power is None else 10 * log10(power) - 20 * log10(FULL_SCALE),
-            peak_dbfs=20 * log10(over.peak / FULL_SCALE) if over.peak else -inf,
+            peak_dbfs=20 * log10(over.peak / FULL_SCALE) if over.peak else None,
             dropouts=over.dropouts,
             dropout_percent=100 * over.dropout_samples / samples,
         )

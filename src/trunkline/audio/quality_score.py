@@ -14,7 +14,7 @@ class QualityMetrics(msgspec.Struct, frozen=True):
     clipping_percent: float  # of all samples
     dc_percent: float  # of full scale, signed
     level_dbfs: float | None  # RMS of the speech, pauses left out
-    peak_dbfs: float
+    peak_dbfs: float | None
     dropouts: int  # holes of exact silence with sound cut off before them
     dropout_percent: float  # of the time
 

@@ -1,9 +1,26 @@
 """A stereo recording of a call, placed by sample count: caller left, agent right, as heard."""
 
+from typing import Final
+
+import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from trunkline.audio.convert import Converter
 from trunkline.audio.format import AudioFormat, Encoding
+
+# A side speaks in a stretch of this length if its level is over the threshold.
+TALK_MS: Final = 20
+TALK_RMS: Final = 0.01  # of full scale
+
+
+class RecordingSummary(msgspec.Struct, frozen=True):
+    """A recording in figures; pairs are (caller, agent)."""
+
+    duration_s: float
+    channels: int
+    peak: tuple[float, float]  # of full scale
+    talk_ratio: tuple[float, float]  # share of the time in which that side speaks
 
 
 class StereoRecorder:
@@ -21,6 +38,10 @@ class StereoRecorder:
         self._left = bytearray()
         self._right = bytearray()
         self._taken = 0  # samples given out already
+        self._peaks = np.zeros(2)
+        self._stretch = self.rate * TALK_MS // 1000
+        self._talking = np.zeros(2)  # stretches
+        self._rest: NDArray[np.int16] = np.empty((0, 2), "<i2")  # given out, and not a stretch yet
 
     @property
     def samples(self) -> int:
@@ -67,4 +88,21 @@ class StereoRecorder:
         both[:, 1] = np.frombuffer(bytes(self._right[:size]), "<i2")
         del self._left[:size], self._right[:size]
         self._taken += samples
+        self._measure(both)
         return both.tobytes()
+
+    @property
+    def summary(self) -> RecordingSummary:
+        """What was given out so far, in figures."""
+        stretches = max(1, self._taken // self._stretch)
+        caller, agent = (self._talking / stretches).tolist()
+        loudest, agents_loudest = (self._peaks / 32768).tolist()
+        return RecordingSummary(self._taken / self.rate, 2, (loudest, agents_loudest), (caller, agent))
+
+    def _measure(self, both: NDArray[np.int16]) -> None:
+        self._peaks = np.maximum(self._peaks, np.abs(both.astype(np.int32)).max(axis=0))
+        both = np.concatenate((self._rest, both))
+        whole = len(both) - len(both) % self._stretch
+        self._rest = both[whole:].copy()
+        power = (both[:whole].reshape(-1, self._stretch, 2).astype(float) ** 2).mean(axis=1)
+        self._talking += (power > (TALK_RMS * 32768) ** 2).sum(axis=0)

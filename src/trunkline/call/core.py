@@ -9,6 +9,8 @@ from datetime import datetime
 from math import inf
 from typing import Final
 
+import msgspec
+
 from trunkline.ai.base import CallFacts
 from trunkline.ai.events import (
     AgentEvent,
@@ -28,6 +30,7 @@ from trunkline.ai.events import (
     TransferWanted,
 )
 from trunkline.audio.format import AudioFormat
+from trunkline.audio.quality import AudioQualityMonitor, QualityAlert
 from trunkline.audio.recorder import StereoRecorder
 from trunkline.call.effects import CallOver, Effect, Hear, Note, OpenAgent, Tell
 from trunkline.call.events import CallEvent, EndRequested, LinkLost, PeerFault
@@ -53,6 +56,7 @@ from trunkline.wire.events import (
     SendDigits,
     StreamStarted,
     StreamStopped,
+    TellSpeech,
     Transfer,
     WireEvent,
 )
@@ -91,6 +95,8 @@ class Call:
         self._caller: CallerVoice | None = None
         self._agent: AgentVoice | None = None
         self._tape: Tape | None = None
+        self._quality: AudioQualityMonitor | None = None
+        self._alerts: list[QualityAlert] = []
         self._farewell: HangUp | Transfer | None = None
         self._step(Trigger.ANSWERED)
 
@@ -139,6 +145,9 @@ class Call:
             self._agent.playout.settle(now)
         if self._tape is not None:
             self._tape.save(now, out)
+        for alert in self._alerts:
+            out.append(Note("caller hard to hear", msgspec.structs.asdict(alert), "warning"))
+        self._alerts.clear()
         self._look(now, out)
         self._follow(now, out)
         return out
@@ -152,6 +161,8 @@ class Call:
             return b""
         if self._tape is not None:
             self._tape.caller(audio)
+        if self._quality is not None:
+            self._quality.push(audio)
         return caller.receive(audio, now)
 
     def speak(self, audio: bytes, generation: int, now: float) -> Sequence[Effect]:
@@ -226,6 +237,9 @@ class Call:
             max_queue_s=settings.max_queue_s,
         )
         self._agent = AgentVoice(speaks, event.speaks, playout)
+        if settings.quality:
+            thresholds = settings.quality_thresholds
+            self._quality = AudioQualityMonitor(event.hears, thresholds, self._alerts.append)
         if settings.record:
             self._tape = Tape(StereoRecorder(event.hears, event.speaks), playout, now)
         self._step(Trigger.STREAM_STARTED)
@@ -259,10 +273,14 @@ class Call:
                 self._journal.speech_started(at_ms)
                 self._step(Trigger.CALLER_SPOKE)
                 self._take_turn(self._turn.speech_started(now, agent_sounds=playout.unheard(now)), now, out)
+                if self._spec.speech and (playout.held or not playout.unheard(now)):
+                    out.append(TellSpeech(True))
             case SpeechStopped(at_ms):
                 self._journal.speech_stopped(at_ms, caller.timeline.when(at_ms, now))
                 self._journal.turn_ended("caller", out)
                 self._step(Trigger.CALLER_FINISHED)
+                if self._spec.speech:
+                    out.append(TellSpeech(False))
                 self._take_turn(self._turn.speech_stopped(now), now, out)
             case CallerSaid(text, final):
                 self._take_turn(self._turn.words(text, final=final, agent_sounds=playout.unheard(now)), now, out)
@@ -366,6 +384,9 @@ class Call:
             session.samples = self._caller.timeline.samples
             if self._tape is not None:
                 session.samples = max(session.samples, self._tape.finish(out))
+                session.recorded = self._tape.summary
+            if self._quality is not None:
+                session.quality = self._quality.summary()
         session.ledger = self.ledger
         session.end_reason = reason
         self._step(trigger)

@@ -5,6 +5,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from trunkline.audio.quality_score import QualityMetrics
+from trunkline.audio.recorder import RecordingSummary
 from trunkline.call.latency import TurnLatency
 from trunkline.call.ledger import Ledger
 from trunkline.call.state import CallState
@@ -66,7 +68,9 @@ class CallSession(msgspec.Struct):
     barge_ins: int = 0
     resumed: int = 0  # times the agent went on after a back-channel
     ignored: dict[str, int] = {}  # messages of kinds we don't know
+    quality: QualityMetrics | None = None  # of the caller's audio; None: not measured
     recording: str = ""
+    recorded: RecordingSummary | None = None
 
     @property
     def duration_s(self) -> float:
@@ -86,6 +90,7 @@ class CallSession(msgspec.Struct):
             "cleared": agent.cleared,
             "under_runs": self.under_runs,
             "balances": self.ledger.balances,
+            "quality": None if self.quality is None else round(self.quality.score),
         }
 
     def to_json(self) -> bytes:

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from trunkline.audio.quality_score import QualityThresholds
 from trunkline.call.latency import Budgets
 
 # Sounds a listener makes to say "go on". They don't take the turn.
@@ -32,6 +33,9 @@ class CallSettings(msgspec.Struct, frozen=True):
     lead_ms: float | None = None
     """How far ahead of the playback to send; None takes the platform's own figure."""
     record: bool = False
+    quality: bool = True
+    """Measure how well the caller is heard, and say so when it gets bad."""
+    quality_thresholds: QualityThresholds = QualityThresholds()
     start_timeout_s: float = 5
     """The platform must start its stream this soon after opening the socket."""
     silence_timeout_s: float = 30

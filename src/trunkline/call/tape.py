@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from trunkline.audio.recorder import StereoRecorder
+from trunkline.audio.recorder import RecordingSummary, StereoRecorder
 from trunkline.call.effects import Effect, Save
 from trunkline.call.playout import Playout
 
@@ -40,6 +40,11 @@ class Tape:
         if pcm := self._recorder.finish():
             out.append(Save(pcm))
         return self._recorder.samples
+
+    @property
+    def summary(self) -> RecordingSummary:
+        """What was handed out, in figures."""
+        return self._recorder.summary
 
     def _collect(self) -> None:
         for sound in self._playout.sounded:

@@ -33,6 +33,12 @@ def agent_model(agent: Agent, config: Config) -> AgentModel:
         rate=config.agent_rate,
         transfer_to=agent.transfer_to or "",
         models=str(config.models_dir or ""),
+        options={
+            "vad": "" if config.vad == "auto" else config.vad,
+            "speech_energy_threshold": str(config.speech_energy_threshold),
+            "speech_start_threshold": str(config.speech_start_threshold),
+            "speech_stop_threshold": str(config.speech_stop_threshold),
+        },
     )
     if not config.agent and (agent.stt or agent.llm or agent.tts):
         return _cascade(agent, settings)
@@ -48,7 +54,9 @@ def _cascade(agent: Agent, settings: AgentSettings) -> AgentModel:
     if agent.stt:
         provider, own = _provider(agent.stt, SttProvider, "a recogniser", settings)
         ears = provider.stt(own)
-    vad, vad_settings = _provider(vad_at_hand(settings.models), VadProvider, "a voice detector", settings)
+    vad, vad_settings = _provider(
+        settings.options["vad"] or vad_at_hand(settings.models), VadProvider, "a voice detector", settings
+    )
     llm, llm_settings = _provider(agent.llm or "receptionist", LlmProvider, "a language model", settings)
     tts, tts_settings = _provider(agent.tts or "espeak", TtsProvider, "a voice", settings)
     return Cascade(

@@ -24,8 +24,8 @@ from trunkline.server.media import MediaDoor, RunnerFactory
 from trunkline.server.routes import Route, Routes
 from trunkline.server.sender import HttpSender
 from trunkline.server.watchdog import Watchdog
-from trunkline.store.recordings import RecordingRoom
-from trunkline.wire.base import Platform
+from trunkline.store.recordings import Kind, RecordingRoom
+from trunkline.wire.base import ChoosingDoor, Platform
 from trunkline.wire.tickets import TicketBook
 
 TICKET_BYTES = 24
@@ -63,7 +63,10 @@ async def compose(
     base_url = config.base_url(port)
     routes = open_platforms(config, base_url)
     model = model or agent_model(agent, config)
-    recordings = _recordings(config.record_dir) if config.record_dir else None
+    for route in routes.values():
+        if isinstance(route.door, ChoosingDoor):
+            route.door.prefer(model.hears, model.speaks)
+    recordings = _recordings(config.record_dir, config.record_format) if config.record_dir else None
     with closing(recordings) if recordings else nullcontext():
         await model.warm_up()
         try:
@@ -95,13 +98,13 @@ def open_platforms(config: Config, base_url: str) -> dict[str, Route]:
     return routes
 
 
-def _recordings(folder: Path) -> RecordingRoom:
+def _recordings(folder: Path, kind: Kind) -> RecordingRoom:
     """The folder for recordings. It is made now: better no start than a call that is not recorded."""
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
         raise ConfigError(f"the folder for recordings can't be made: {error.strerror}") from None
-    return RecordingRoom(folder)
+    return RecordingRoom(folder, kind)
 
 
 def _runners(

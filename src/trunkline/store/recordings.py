@@ -1,4 +1,4 @@
-"""Recordings of calls as WAV files, streamed to disk by one thread of their own."""
+"""Recordings of calls as WAV or FLAC files, streamed to disk by one thread of their own."""
 
 import asyncio
 import os
@@ -6,7 +6,9 @@ import re
 import wave
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, Literal
+
+import soundfile
 
 from trunkline.call.session import CallSession
 
@@ -18,35 +20,65 @@ _MAX_NAME: Final = 64
 MAX_WAITING_BYTES: Final = 4 * 1024 * 1024
 
 
+Kind = Literal["wav", "flac"]
+
+
+class _Wav:
+    def __init__(self, disk: BinaryIO, rate: int) -> None:
+        self._file = wave.open(disk, "wb")  # noqa: SIM115 - ``close`` does
+        self._file.setnchannels(2)
+        self._file.setsampwidth(2)
+        self._file.setframerate(rate)
+
+    def write(self, pcm: bytes) -> None:
+        self._file.writeframes(pcm)
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class _Flac:
+    def __init__(self, disk: BinaryIO, rate: int) -> None:
+        self._file = soundfile.SoundFile(disk, "w", rate, 2, "PCM_16", format="FLAC")
+
+    def write(self, pcm: bytes) -> None:
+        self._file.buffer_write(pcm, dtype="int16")
+
+    def close(self) -> None:
+        self._file.close()
+
+
 class RecordingRoom:
     """The folder recordings go to. One per process; ``sink`` gives each call its own file."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, kind: Kind = "wav") -> None:
         self.folder = folder
+        self.kind: Kind = kind
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="recordings")
 
-    def sink(self) -> "WavSink":
+    def sink(self) -> "FileSink":
         """A sink for one call."""
-        return WavSink(self.folder, self._thread)
+        return FileSink(self.folder, self._thread, self.kind)
 
     def close(self) -> None:
         """Wait for what is still to be written."""
         self._thread.shutdown()
 
 
-class WavSink:
-    """One call's recording: stereo PCM16 WAV, caller left, agent right.
+class FileSink:
+    """One call's recording: stereo, 16 bits, caller left, agent right, as WAV or, without loss, as FLAC.
 
-    The file's header is right after every write, so a process that dies leaves a playable file. A disk that fails or
+    A WAV's header is right after every write, so a process that dies leaves a playable file. A disk that fails or
     falls too far behind ends the recording, never the call: a file with holes would claim that words were spoken when
     they were not. ``close`` then raises the ``OSError``.
     """
 
-    def __init__(self, folder: Path, thread: ThreadPoolExecutor) -> None:
+    def __init__(self, folder: Path, thread: ThreadPoolExecutor, kind: Kind = "wav") -> None:
         self._folder = folder
+        self._kind = kind
         self._thread = thread
         self._disk: BinaryIO | None = None
-        self._file: wave.Wave_write | None = None
+        self._file: _Wav | _Flac | None = None
         self._given = 0  # bytes; counted by the event loop
         self._written = 0  # bytes; counted by the thread
         self._error: OSError | None = None
@@ -55,10 +87,10 @@ class WavSink:
         """Name the file and begin it; ``session.recording`` tells where."""
         started = session.started_at.strftime("%Y%m%dT%H%M%S")
         name = f"{started}-{session.platform}-{_UNSAFE.sub('', session.call_id)[:_MAX_NAME] or 'call'}"
-        path, again = self._folder / f"{name}.wav", 1
+        path, again = self._folder / f"{name}.{self._kind}", 1
         while path.exists():
             again += 1
-            path = path.with_name(f"{name}-{again}.wav")
+            path = path.with_name(f"{name}-{again}.{self._kind}")
         session.recording = str(path)
         self._thread.submit(self._begin, path, session.rate)
 
@@ -84,10 +116,7 @@ class WavSink:
             # 0o600 and never somebody else's file, from its first moment on
             descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
             self._disk = os.fdopen(descriptor, "wb")
-            self._file = wave.open(self._disk, "wb")  # noqa: SIM115 - closed by _end
-            self._file.setnchannels(2)
-            self._file.setsampwidth(2)
-            self._file.setframerate(rate)
+            self._file = _Wav(self._disk, rate) if self._kind == "wav" else _Flac(self._disk, rate)
         except OSError as error:
             self._error = error
 
@@ -95,7 +124,7 @@ class WavSink:
         if self._file is None:
             return
         try:
-            self._file.writeframes(pcm)
+            self._file.write(pcm)
             self._written += len(pcm)
         except OSError as error:
             self._error = error

@@ -34,8 +34,18 @@ class CloseSocket(msgspec.Struct, frozen=True, gc=False):
     reason: str = ""
 
 
+class Dated(Protocol):
+    """Headers that hold the time they are sent at, such as a signed token."""
+
+    def headers(self, at: float) -> dict[str, str]:
+        """The headers of a request that is sent ``at`` this Unix time."""
+        ...
+
+
 class HttpCall(msgspec.Struct, frozen=True):
     """One HTTP request for the shell to make. ``ok`` lists further status codes that mean success.
+
+    Whoever makes it sends ``headers_at`` the moment of sending.
 
     ``auth`` and ``body`` may hold secrets or private data; ``repr`` shows neither.
     """
@@ -47,6 +57,11 @@ class HttpCall(msgspec.Struct, frozen=True):
     auth: tuple[str, str] | None = None  # HTTP Basic user and password
     ok: tuple[int, ...] = ()
     purpose: str = ""
+    dated: Dated | None = None
+
+    def headers_at(self, at: float) -> dict[str, str]:
+        """All headers, of a request that is sent ``at`` this Unix time."""
+        return self.headers if self.dated is None else {**self.headers, **self.dated.headers(at)}
 
     def __repr__(self) -> str:
         return f"HttpCall({self.method}, purpose={self.purpose!r})"
@@ -60,12 +75,14 @@ Output = TextFrame | BinaryFrame | CloseSocket | HttpCall
 
 class HttpRequest(msgspec.Struct, frozen=True):
     """A request as it reached us. ``url`` is the *public* URL, rebuilt from the configured public base, never from
-    the Host header; ``headers`` have lower-case names; ``body`` is raw."""
+    the Host header; ``headers`` have lower-case names; ``body`` is raw; ``at`` is the Unix time it came, for what
+    strangers date by the wall's clock: 0, where nobody said, is never recent."""
 
     method: str
     url: str
     headers: dict[str, str] = {}
     body: bytes = b""
+    at: float = 0.0
 
 
 class HttpReply(msgspec.Struct, frozen=True):
@@ -93,6 +110,7 @@ class WireSpec(msgspec.Struct, frozen=True):
     digits_out: bool = False
     transfers: bool = False
     transcripts: bool = False  # it wants to be told what is said, and whose turn is over
+    speech: bool = False  # it wants to be told when the caller starts and stops speaking
     frame_ms: int = 20  # audio goes out in whole multiples of this
     max_frames: int = 1  # how many such frames one message may hold
     lead_ms: int = 200  # how far ahead of the playback to send
@@ -159,6 +177,15 @@ class RequestDoor(Door, Protocol):
 def codec_for(door: Door, request: HttpRequest) -> GatewayCodec:
     """A codec for the media socket that ``request`` became. Ask ``door.upgrade`` first."""
     return door.codec_for(request) if isinstance(door, RequestDoor) else door.codec()
+
+
+@runtime_checkable
+class ChoosingDoor(Door, Protocol):
+    """A door whose platform lets the gateway choose the audio's format."""
+
+    def prefer(self, hears: Sequence[AudioFormat], speaks: Sequence[AudioFormat]) -> None:
+        """What the agent hears and speaks, preferred first. Called once, before the first call comes."""
+        ...
 
 
 class MediaAddress(msgspec.Struct, frozen=True):

@@ -126,6 +126,24 @@ class TellTurnEnd(msgspec.Struct, frozen=True):
     speaker: Speaker
 
 
+class TellSpeech(msgspec.Struct, frozen=True, gc=False):
+    """The caller has begun to speak, or has stopped. Sent only to platforms whose ``WireSpec`` has ``speech``.
+
+    A caller who may not interrupt is not said to speak while the agent sounds: platforms cut what they play for it.
+    """
+
+    speaking: bool
+
+
 WireCommand = (
-    PlayAudio | SendMark | ClearAudio | EndUtterance | HangUp | Transfer | SendDigits | TellTranscript | TellTurnEnd
+    PlayAudio
+    | SendMark
+    | ClearAudio
+    | EndUtterance
+    | HangUp
+    | Transfer
+    | SendDigits
+    | TellTranscript
+    | TellTurnEnd
+    | TellSpeech
 )

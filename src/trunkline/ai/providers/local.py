@@ -22,7 +22,7 @@ class _Provider:
         receptionist = _part("receptionist").llm(settings)
         return Cascade(
             name="local",
-            vad=_part(vad_at_hand(settings.models)).vad(settings),
+            vad=_part(settings.options.get("vad") or vad_at_hand(settings.models)).vad(settings),
             stt=stt,
             llm=receptionist,
             tts=_part("espeak").tts(settings),
