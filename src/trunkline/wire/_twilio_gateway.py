@@ -36,6 +36,7 @@ from trunkline.wire.events import (
     SendMark,
     StreamStarted,
     StreamStopped,
+    TellSpeech,
     TellTranscript,
     TellTurnEnd,
     Transfer,
@@ -262,7 +263,7 @@ class TwilioGateway:
             case Transfer(target=target):
                 transfer = self._rest.transfer(self._start.account_sid, self._start.call_sid, target)
                 return (transfer,) if transfer else ()
-            case EndUtterance() | SendDigits() | TellTranscript() | TellTurnEnd():
+            case EndUtterance() | SendDigits() | TellSpeech() | TellTranscript() | TellTurnEnd():
                 return ()
             case _:
                 assert_never(command)
