@@ -126,6 +126,12 @@ class AudioQualityMonitor:
         for at in range(0, whole, size):
             self._measure(audio[at : at + size])
 
+    def skip(self) -> None:
+        """Audio was left out here: what comes next does not follow on what came before."""
+        self._rest = b""
+        self._gap = 0
+        self._frames.clear()
+
     @property
     def metrics(self) -> QualityMetrics:
         """Of the last ten seconds, in steps of two; before the first two seconds, of nothing."""

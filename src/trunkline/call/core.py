@@ -9,8 +9,6 @@ from datetime import datetime
 from math import inf
 from typing import Final
 
-import msgspec
-
 from trunkline.ai.base import CallFacts
 from trunkline.ai.events import (
     AgentEvent,
@@ -30,13 +28,13 @@ from trunkline.ai.events import (
     TransferWanted,
 )
 from trunkline.audio.format import AudioFormat
-from trunkline.audio.quality import AudioQualityMonitor, QualityAlert
 from trunkline.audio.recorder import StereoRecorder
 from trunkline.call.effects import CallOver, Effect, Hear, Note, OpenAgent, Tell
 from trunkline.call.events import CallEvent, EndRequested, LinkLost, PeerFault
 from trunkline.call.hearing import CallerVoice
 from trunkline.call.journal import Journal
 from trunkline.call.ledger import AgentLedger, CallerLedger, Ledger
+from trunkline.call.listening import Listening
 from trunkline.call.playout import Playout
 from trunkline.call.session import CallSession
 from trunkline.call.settings import CallSettings
@@ -95,8 +93,7 @@ class Call:
         self._caller: CallerVoice | None = None
         self._agent: AgentVoice | None = None
         self._tape: Tape | None = None
-        self._quality: AudioQualityMonitor | None = None
-        self._alerts: list[QualityAlert] = []
+        self._listening: Listening | None = None
         self._farewell: HangUp | Transfer | None = None
         self._step(Trigger.ANSWERED)
 
@@ -145,9 +142,8 @@ class Call:
             self._agent.playout.settle(now)
         if self._tape is not None:
             self._tape.save(now, out)
-        for alert in self._alerts:
-            out.append(Note("caller hard to hear", msgspec.structs.asdict(alert), "warning"))
-        self._alerts.clear()
+        if self._listening is not None:
+            self._listening.tick(now, out)
         self._look(now, out)
         self._follow(now, out)
         return out
@@ -161,8 +157,8 @@ class Call:
             return b""
         if self._tape is not None:
             self._tape.caller(audio)
-        if self._quality is not None:
-            self._quality.push(audio)
+        if self._listening is not None and self._listening.monitor is not None:
+            self._listening.monitor.push(audio)
         return caller.receive(audio, now)
 
     def speak(self, audio: bytes, generation: int, now: float) -> Sequence[Effect]:
@@ -238,8 +234,7 @@ class Call:
         )
         self._agent = AgentVoice(speaks, event.speaks, playout)
         if settings.quality:
-            thresholds = settings.quality_thresholds
-            self._quality = AudioQualityMonitor(event.hears, thresholds, self._alerts.append)
+            self._listening = Listening(event.hears, settings.quality_thresholds, now)
         if settings.record:
             self._tape = Tape(StereoRecorder(event.hears, event.speaks), playout, now)
         self._step(Trigger.STREAM_STARTED)
@@ -385,8 +380,8 @@ class Call:
             if self._tape is not None:
                 session.samples = max(session.samples, self._tape.finish(out))
                 session.recorded = self._tape.summary
-            if self._quality is not None:
-                session.quality = self._quality.summary()
+            if self._listening is not None:
+                session.quality = self._listening.summary
         session.ledger = self.ledger
         session.end_reason = reason
         self._step(trigger)
