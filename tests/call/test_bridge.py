@@ -603,6 +603,22 @@ def test_quality_is_not_measured_where_it_is_not_wanted(make: Make) -> None:
     assert world.record.quality is None
 
 
+def test_a_network_that_stalls_makes_neither_the_call_nor_its_recording_longer(make: Make) -> None:
+    world = make(CallSettings(record=True))
+    world.start()
+    world.run(1)
+    world.run(3, caller=False)
+    for _ in range(150):  # what was held back comes at once
+        world.said += 1
+        world.happen(AudioHeard(FRAME))
+    world.run(1)
+    world.happen(StreamStopped("bye"))
+    assert world.record is not None
+    assert world.record.samples == world.said * 160 == len(world.saved) // 4
+    assert world.record.ledger.caller.concealed == 0
+    assert world.record.ledger.caller.inserted > 0, "the agent could tell that nobody spoke"
+
+
 def test_without_the_wish_nothing_is_recorded(make: Make) -> None:
     world = speaking(make)
     assert world.saved == b""

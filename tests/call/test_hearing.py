@@ -33,29 +33,53 @@ def test_a_hole_is_silence_for_the_recording_and_for_the_agent() -> None:
     assert voice.ledger == CallerLedger(received=800, concealed=800)
 
 
-def test_a_quiet_line_is_filled_up_to_now() -> None:
+def test_on_a_quiet_line_the_agent_hears_silence_up_to_now_and_the_call_does_not_grow() -> None:
     voice = CallerVoice(MULAW_8K, MULAW_8K, START)
     voice.receive(FRAME, START + 0.02)
-    wire, agent = voice.quiet(START + 1.02)
-    assert len(wire) == len(agent) == pytest.approx(8000, abs=1)
-    assert voice.quiet(START + 1.02) == (b"", b"")
+    assert len(voice.quiet(START + 1.02)) == pytest.approx(8000, abs=1)
+    assert voice.quiet(START + 1.02) == b""
+    assert voice.timeline.samples == 160
+    assert voice.ledger.concealed == 0
 
 
 @pytest.mark.parametrize("hole", [4000, 8000, 12000])
-def test_a_hole_is_not_filled_again_where_quiet_filled_it(hole: int) -> None:
+def test_a_hole_that_was_quiet_is_not_heard_again(hole: int) -> None:
     voice = CallerVoice(MULAW_8K, MULAW_8K, START)
     voice.quiet(START + 0.5)
     voice.quiet(START + 1.0)
-    wire, _ = voice.missing(hole, START + 1.0)
-    assert len(wire) == max(0, hole - 8000)
-    assert voice.ledger.concealed == max(8000, hole)
+    wire, agent = voice.missing(hole, START + 1.0)
+    assert (len(wire), len(agent)) == (hole, max(0, hole - 8000))
+    assert voice.ledger.concealed == voice.timeline.samples == hole
+    assert voice.ledger.inserted == max(0, 8000 - hole)
 
 
-def test_audio_between_forgets_what_quiet_filled() -> None:
+def test_audio_that_was_only_late_makes_the_call_no_longer_than_it_is() -> None:
+    voice = CallerVoice(MULAW_8K, MULAW_8K, START)
+    for i in range(50):
+        voice.receive(FRAME, START + (i + 1) / 50)
+    for step in range(1, 16):
+        voice.quiet(START + 1 + step / 5)
+    for _ in range(150):
+        voice.receive(FRAME, START + 4)
+    assert voice.timeline.samples == 200 * 160
+    assert voice.ledger == CallerLedger(received=32000, delivered=32000, inserted=24000)
+
+
+def test_what_the_agent_heard_has_its_place_in_the_call() -> None:
+    voice = CallerVoice(MULAW_8K, MULAW_8K, START)
+    for i in range(50):
+        voice.receive(FRAME, START + (i + 1) / 50)
+    voice.quiet(START + 3)
+    for _ in range(100):
+        voice.receive(FRAME, START + 3)
+    assert [voice.position_ms(ms) for ms in (0, 900, 1000, 2000, 3000, 3500)] == [0, 900, 1000, 1000, 1000, 1500]
+
+
+def test_audio_between_forgets_what_was_quiet() -> None:
     voice = CallerVoice(MULAW_8K, MULAW_8K, START)
     voice.quiet(START + 1)
     voice.receive(FRAME, START + 1)
-    assert len(voice.missing(800, START + 1)[0]) == 800
+    assert len(voice.missing(800, START + 1)[1]) == 800
 
 
 @pytest.mark.parametrize(("samples", "filled"), [(int(MAX_AHEAD_S * 8000), True), (int(MAX_AHEAD_S * 8000) + 1, False)])
@@ -89,11 +113,12 @@ def test_what_was_received_is_delivered_or_concealed_or_lost(events: list[tuple[
                 given_out += len(voice.missing(amount, now)[1])
                 lost += amount if ahead > MAX_AHEAD_S else 0
             case _:
-                given_out += len(voice.quiet(now + amount)[1])
+                given_out += len(voice.quiet(now + amount))
         ledger = voice.ledger
         assert ledger.balances
         assert (ledger.delivered, ledger.lost) == (audio, lost)
-        assert given_out == ledger.delivered + ledger.concealed == voice.timeline.samples
+        assert ledger.delivered + ledger.concealed == voice.timeline.samples
+        assert given_out == voice.timeline.samples + ledger.inserted
 
 
 def test_the_timeline_reads_on_from_the_last_audio() -> None:

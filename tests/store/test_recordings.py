@@ -77,6 +77,21 @@ def test_two_calls_of_one_name_get_two_files(tmp_path: Path) -> None:
     assert Path(first.recording).stat().st_size + 4 == Path(second.recording).stat().st_size
 
 
+def test_two_calls_of_one_name_at_the_same_time_get_two_files(tmp_path: Path) -> None:
+    async def both() -> None:
+        sinks = [(room.sink(), call) for call in calls]
+        for sink, call in sinks:
+            sink.open(call)
+        for sink, _ in sinks:
+            sink.write(bytes(4))
+            await sink.close()
+
+    calls, room = [session(), session()], RecordingRoom(tmp_path)
+    asyncio.run(both())
+    room.close()
+    assert len({call.recording for call in calls}) == len(list(tmp_path.iterdir())) == 2
+
+
 def test_a_disk_that_falls_behind_ends_the_recording_and_not_the_process(tmp_path: Path) -> None:
     async def overwhelm(sink: FileSink, thread: ThreadPoolExecutor) -> None:
         disk_works = threading.Event()

@@ -265,13 +265,14 @@ class Call:
                     self._take_turn(self._turn.key_pressed(), now, out)
                 out.append(Tell(KeyPressed(digit)))
             case SpeechStarted(at_ms):
-                self._journal.speech_started(at_ms)
+                self._journal.speech_started(caller.position_ms(at_ms))
                 self._step(Trigger.CALLER_SPOKE)
                 self._take_turn(self._turn.speech_started(now, agent_sounds=playout.unheard(now)), now, out)
                 if self._spec.speech and (playout.held or not playout.unheard(now)):
                     out.append(TellSpeech(True))
             case SpeechStopped(at_ms):
-                self._journal.speech_stopped(at_ms, caller.timeline.when(at_ms, now))
+                position_ms = caller.position_ms(at_ms)
+                self._journal.speech_stopped(position_ms, caller.timeline.when(position_ms, now))
                 self._journal.turn_ended("caller", out)
                 self._step(Trigger.CALLER_FINISHED)
                 if self._spec.speech:
@@ -403,7 +404,8 @@ class Call:
             case Overdue.AUDIO:
                 self._take(PeerFault(f"no audio for {settings.silence_timeout_s:g} s", 1008), now, out)
             case Overdue.FRAME if self._caller is not None:
-                self._hear_silence(self._caller.quiet(now), out)
+                if silence := self._caller.quiet(now):
+                    out.append(Hear(silence))
 
     # --- after each event -----------------------------------------------------------------------------------------
 

@@ -11,6 +11,8 @@ from trunkline.wire.events import Speaker, TellTranscript, TellTurnEnd
 
 # Kinds of unknown messages counted by name; beyond this many they are counted together.
 MAX_IGNORED_KINDS: Final = 32
+# Keys kept in the record: more than anybody presses, and an end to what a machine can fill.
+MAX_KEYS: Final = 1000
 
 
 class Journal:
@@ -38,7 +40,8 @@ class Journal:
 
     def key_pressed(self, digit: str, at_ms: float, out: list[Effect]) -> None:
         """The caller pressed a key at this position of the call."""
-        self._session.keys.append(Key(digit, at_ms))
+        if len(self._session.keys) < MAX_KEYS:
+            self._session.keys.append(Key(digit, at_ms))
         out.append(Note("key pressed", {"digit": digit}))
 
     def speech_started(self, at_ms: float) -> None:

@@ -34,6 +34,7 @@ class CallerLedger(msgspec.Struct, frozen=True):
     delivered: int = 0
     concealed: int = 0
     lost: int = 0
+    inserted: int = 0  # silence the agent heard while late audio was on its way: outside the law
 
     @property
     def balances(self) -> bool:

@@ -68,7 +68,7 @@ class CallSession(msgspec.Struct):
     barge_ins: int = 0
     resumed: int = 0  # times the agent went on after a back-channel
     ignored: dict[str, int] = {}  # messages of kinds we don't know
-    quality: QualityMetrics | None = None  # of the caller's audio; None: not measured
+    quality: QualityMetrics | None = None  # of the caller's audio, sampled; None: not measured
     recording: str = ""
     recorded: RecordingSummary | None = None
 

@@ -55,10 +55,11 @@ class RecordingRoom:
         self.folder = folder
         self.kind: Kind = kind
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="recordings")
+        self._taken: set[Path] = set()  # names of calls that are still on
 
     def sink(self) -> "FileSink":
         """A sink for one call."""
-        return FileSink(self.folder, self._thread, self.kind)
+        return FileSink(self.folder, self._thread, self.kind, self._taken)
 
     def close(self) -> None:
         """Wait for what is still to be written."""
@@ -73,7 +74,11 @@ class FileSink:
     they were not. ``close`` then raises the ``OSError``.
     """
 
-    def __init__(self, folder: Path, thread: ThreadPoolExecutor, kind: Kind = "wav") -> None:
+    def __init__(
+        self, folder: Path, thread: ThreadPoolExecutor, kind: Kind = "wav", taken: set[Path] | None = None
+    ) -> None:
+        self._taken = set() if taken is None else taken
+        self._path: Path | None = None
         self._folder = folder
         self._kind = kind
         self._thread = thread
@@ -88,9 +93,11 @@ class FileSink:
         started = session.started_at.strftime("%Y%m%dT%H%M%S")
         name = f"{started}-{session.platform}-{_UNSAFE.sub('', session.call_id)[:_MAX_NAME] or 'call'}"
         path, again = self._folder / f"{name}.{self._kind}", 1
-        while path.exists():
+        while path in self._taken or path.exists():
             again += 1
             path = path.with_name(f"{name}-{again}.{self._kind}")
+        self._path = path
+        self._taken.add(path)
         session.recording = str(path)
         self._thread.submit(self._begin, path, session.rate)
 
@@ -107,6 +114,8 @@ class FileSink:
     async def close(self) -> None:
         """Wait until all is written. Raises the ``OSError`` that stopped the writing, if one did."""
         await asyncio.get_running_loop().run_in_executor(self._thread, self._end)
+        if self._path is not None:
+            self._taken.discard(self._path)
         if self._error is not None:
             raise self._error
 
