@@ -1,0 +1,304 @@
+"""Our end of a VoiceAI Connect session: recorded conversations, good and bad, and what no conversation may do."""
+
+import json
+from typing import Any
+
+import pytest
+from audiocodes_calls import CALL, CALLEE, CALLER, DAMAGE, SECRET, damaged, door, hear, leaves, settle, started, taken
+from hypothesis import given
+from hypothesis import strategies as st
+from twilio_calls import command, named, vectors
+
+from trunkline.audio.format import MULAW_8K, PCM16_8K, PCM16_16K, PCM16_24K, AudioFormat
+from trunkline.errors import RemoteError
+from trunkline.wire._audiocodes_formats import TOKENS
+from trunkline.wire._audiocodes_gateway import AudioCodesGateway
+from trunkline.wire.base import CloseSocket, Output, TextFrame
+from trunkline.wire.events import (
+    AudioHeard,
+    AudioMissing,
+    ClearAudio,
+    DigitPressed,
+    EndUtterance,
+    HangUp,
+    MessageIgnored,
+    PlayAudio,
+    SendDigits,
+    SendMark,
+    StreamStarted,
+    StreamStopped,
+    TellSpeech,
+    Transfer,
+    WireCommand,
+    WireEvent,
+)
+
+GOOD = vectors("audiocodes.jsonl")
+BAD = vectors("audiocodes-bad.jsonl")
+PHONE_SAYS = [line["message"] for line in GOOD if line["from"] == "phone"]
+SAID = [json.dumps(message).encode() for message in PHONE_SAYS]
+
+
+def receive(gateway: AudioCodesGateway, data: bytes, now: float = 1.0) -> list[WireEvent]:
+    return list(gateway.receive(data, binary=False, now=now))
+
+
+def messages(outputs: Any) -> list[dict[str, Any]]:
+    return [json.loads(frame.data) for frame in outputs if isinstance(frame, TextFrame)]
+
+
+def initiated(gateway: AudioCodesGateway, *offered: str, **changes: Any) -> list[WireEvent]:
+    """What the gateway makes of a ``session.initiate``."""
+    return receive(gateway, json.dumps(PHONE_SAYS[1] | {"supportedMediaFormats": offered} | changes).encode())
+
+
+# --- recorded ----------------------------------------------------------------------------------------------------
+
+
+def test_the_recorded_conversation_goes_as_written() -> None:
+    gateway = door().codec()
+    now = 100.0
+    for line in GOOD:
+        if line["from"] == "phone":
+            now += 1 if line["message"]["type"] == "userStream.start" else 0
+            got = named(receive(gateway, json.dumps(line["message"]).encode(), now))
+            assert got == line["events"], line["why"]
+            assert messages(taken(gateway.replies)) == line["replies"], line["why"]
+        else:
+            assert messages(gateway.send(command(line["command"]))) == line["messages"], line["why"]
+    assert gateway.ignored == 7
+
+
+@pytest.mark.parametrize("bad", BAD, ids=[b["name"] for b in BAD])
+def test_a_bad_message_is_one_error_that_names_the_field(bad: dict[str, Any]) -> None:
+    gateway = door().codec()
+    for data in SAID[: {"connection": 0, "session": 3, "audio": 5}[bad["after"]]]:
+        receive(gateway, data)
+    data = bad["text"].encode() + b" " * bad.get("padding", 0)
+    with pytest.raises(RemoteError) as caught:
+        gateway.receive(data, binary=bad.get("binary", False), now=1.0)
+    assert str(caught.value) == bad["error"]
+    assert (caught.value.where, caught.value.close_code) == (bad["where"], bad["close_code"])
+
+
+# --- attacked ----------------------------------------------------------------------------------------------------
+
+
+def outcome(told: list[bytes]) -> tuple[list[WireEvent], str]:
+    """The events of a conversation and, if it broke, all that its one documented error says."""
+    gateway = door().codec()
+    events: list[WireEvent] = []
+    try:
+        for data in told:
+            events += receive(gateway, data)
+            messages(taken(gateway.replies))
+            gateway.send(PlayAudio(b"\0\0"))
+    except RemoteError as fault:
+        return events, f"{fault} {fault!r} {fault.__cause__} {'' if fault.__suppress_context__ else fault.__context__}"
+    return events, ""
+
+
+@pytest.mark.parametrize("change", ["removed", "nested", *DAMAGE])
+def test_one_damaged_leaf_gives_events_or_the_peers_fault(change: str) -> None:
+    for at, message in enumerate(PHONE_SAYS):
+        for path in leaves(message):
+            harmed = json.dumps(damaged(message, path, change)).encode()
+            _, error = outcome([*SAID[:at], harmed, *SAID[at + 1 :]])
+            for private in (SECRET, "c2VjcmV0", CALL, CALLER, CALLEE, "42#"):
+                assert private not in error
+
+
+@given(st.binary(max_size=300), st.sampled_from([0, 2, 5]))
+def test_any_bytes_give_events_or_the_peers_fault(data: bytes, after: int) -> None:
+    outcome([*SAID[:after], data])
+
+
+@given(st.sampled_from(SAID), st.integers(0, 400), st.binary(min_size=1, max_size=3))
+def test_any_bytes_in_a_message_give_events_or_the_peers_fault(message: bytes, at: int, noise: bytes) -> None:
+    outcome([*SAID[:5], message[:at] + noise + message[at + len(noise) :]])
+    outcome([message[:at] + noise + message[at + len(noise) :]])
+
+
+# --- which format ------------------------------------------------------------------------------------------------
+
+ALL = ("raw/lpcm16", "raw/mulaw", "raw/lpcm16_24", "raw/lpcm16_8", "wav/lpcm16")
+
+
+@pytest.mark.parametrize(
+    ("hears", "speaks", "offered", "user", "play"),
+    [
+        ([PCM16_24K], [PCM16_24K], ALL, "raw/lpcm16_24", "raw/lpcm16_24"),
+        ([PCM16_16K], [PCM16_24K], ALL, "raw/lpcm16", "raw/lpcm16_24"),  # each way its own
+        ([PCM16_24K, MULAW_8K], [PCM16_24K], ("raw/mulaw", "raw/lpcm16"), "raw/lpcm16", "raw/lpcm16"),
+        ([PCM16_24K], [PCM16_24K], ("raw/mulaw", "raw/lpcm16_8"), "raw/lpcm16_8", "raw/lpcm16_8"),
+        ([PCM16_24K], [PCM16_24K], ("raw/alaw", "raw/mulaw"), "raw/mulaw", "raw/mulaw"),
+        ([PCM16_24K], [PCM16_24K], ("raw/alaw",), "raw/alaw", "raw/alaw"),
+        ([PCM16_16K], [PCM16_16K], ("raw/lpcm16_8", "raw/lpcm16_24"), "raw/lpcm16_24", "raw/lpcm16_24"),
+        ([MULAW_8K], [PCM16_8K], ALL, "raw/mulaw", "raw/lpcm16_8"),
+        ([MULAW_8K], [MULAW_8K], ("raw/lpcm16", "raw/lpcm16_8"), "raw/lpcm16_8", "raw/lpcm16_8"),
+        ([], [], ("raw/flac", "raw/mulaw", "raw/lpcm16"), "raw/mulaw", "raw/mulaw"),
+    ],
+)
+def test_of_the_formats_offered_the_agents_own_is_taken(
+    hears: list[AudioFormat], speaks: list[AudioFormat], offered: tuple[str, ...], user: str, play: str
+) -> None:
+    gateway = AudioCodesGateway(hears, speaks)
+    (began,) = initiated(gateway, *offered)
+    assert isinstance(began, StreamStarted)
+    assert (TOKENS[began.hears], TOKENS[began.speaks]) == (user, play)
+    assert messages(gateway.replies) == [{"type": "session.accepted", "mediaFormat": user}]
+    assert messages(gateway.send(PlayAudio(b"\0\0")))[0]["mediaFormat"] == play
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        (PHONE_SAYS[1] | {"supportedMediaFormats": ["wav/lpcm16", "raw/opus"]}, "no supported media format is offered"),
+        (PHONE_SAYS[1] | {"supportedMediaFormats": []}, "no supported media format is offered"),
+        (PHONE_SAYS[1] | {"expectAudioMessages": False}, "this bot speaks: set directTTS and directSTT"),
+        ({"type": "session.resume", "conversationId": CALL}, "conversation not found"),
+    ],
+)
+def test_a_session_that_can_not_be_is_refused_in_the_platforms_words(message: dict[str, Any], reason: str) -> None:
+    gateway = door().codec()
+    assert receive(gateway, json.dumps(message).encode()) == [StreamStopped(f"no session: {reason}")]
+    assert messages(gateway.replies) == [{"type": "session.error", "reason": reason}]
+    assert receive(gateway, SAID[1]) == []
+    assert gateway.send(PlayAudio(b"\0\0")) == ()
+
+
+# --- the user stream -----------------------------------------------------------------------------------------------
+
+
+def test_a_user_stream_that_was_closed_leaves_a_hole_and_not_the_call() -> None:
+    gateway, far = started()
+    for n in range(1, 4):
+        far.deafen()
+        assert settle(gateway, far, 10.0 * n) == []
+        assert hear(gateway, far.send(AudioHeard(b"\0\0"))) == []
+        far.listen()
+        assert settle(gateway, far, 10.0 * n + 2.5) == [AudioMissing(40_000, lost=False)]
+        assert hear(gateway, far.send(AudioHeard(b"\0\0"))) == [AudioHeard(b"\0\0")]
+
+
+def test_a_stop_that_is_said_twice_is_answered_twice() -> None:
+    gateway, _ = started()
+    stop = json.dumps({"type": "userStream.stop", "conversationId": CALL}).encode()
+    for now in (1.0, 2.0):
+        assert receive(gateway, stop, now) == []
+        assert messages(taken(gateway.replies)) == [{"type": "userStream.stopped"}]
+
+
+def test_a_participants_stream_is_answered_in_the_participants_name() -> None:
+    gateway = door().codec()
+    initiated(gateway, "raw/mulaw")
+    who = {"conversationId": CALL, "participant": "caller"}
+    receive(gateway, json.dumps({"type": "userStream.start"} | who).encode())
+    chunk = json.dumps({"type": "userStream.chunk", "audioChunk": "/w=="} | who).encode()
+    assert receive(gateway, chunk) == [AudioHeard(b"\xff")]
+    assert messages(gateway.send(TellSpeech(True))) == [{"type": "userStream.speech.started", "participant": "caller"}]
+
+
+def test_a_validated_connection_waits_for_the_platform_to_close() -> None:
+    gateway = door().codec()
+    assert receive(gateway, SAID[0]) == []
+    assert gateway.send(PlayAudio(b"\0\0")) == ()
+    assert gateway.send(HangUp()) == (CloseSocket(1000),)
+
+
+def test_an_unknown_types_name_is_made_safe_to_log() -> None:
+    (event,) = receive(door().codec(), json.dumps({"type": "new\nline " + "x" * 500}).encode())
+    assert named([event]) == [{"type": "MessageIgnored", "kind": "new?line " + "x" * 31}]
+
+
+# --- both ends ----------------------------------------------------------------------------------------------------
+
+said = st.one_of(
+    st.binary(min_size=1, max_size=400).map(lambda audio: AudioHeard(audio * 2)),
+    st.sampled_from("0123456789*#ABCD").map(DigitPressed),
+    st.just(MessageIgnored("weather")),
+)
+
+
+@given(st.lists(said, max_size=20))
+def test_what_the_phone_says_is_what_the_gateway_hears(events: list[WireEvent]) -> None:
+    gateway, far = started()
+    assert [heard for event in events for heard in hear(gateway, far.send(event))] == events
+
+
+def obeyed(commands: list[WireCommand]) -> list[WireCommand]:
+    """What the phone's end makes of what the gateway sends."""
+    gateway, far = started()
+    outputs: list[Output] = [output for command in commands for output in gateway.send(command)]
+    frames = [output.data for output in outputs if isinstance(output, TextFrame)]
+    return [wanted for data in frames for wanted in far.receive(data, binary=False, now=1.0)]
+
+
+@given(
+    st.one_of(
+        st.binary(max_size=400).map(PlayAudio),
+        st.booleans().map(lambda _: HangUp("ten to five")),
+        st.text("0123456789*#", min_size=1, max_size=20).map(SendDigits),
+        st.just(Transfer("tel:+15005550009")),
+        st.just(TellSpeech(True)),
+    )
+)
+def test_what_the_gateway_says_is_what_the_phone_does(wanted: WireCommand) -> None:
+    assert obeyed([wanted]) == [wanted]
+
+
+PLAY = PlayAudio(b"\1\0")
+SPEAKS, SILENT = TellSpeech(True), TellSpeech(False)
+
+
+@pytest.mark.parametrize(
+    ("why", "commands", "done"),
+    [
+        ("a reply", [PLAY, PLAY, EndUtterance()], [PLAY, PLAY, EndUtterance()]),
+        ("two replies", [PLAY, EndUtterance(), PLAY], [PLAY, EndUtterance(), PLAY]),
+        (
+            "an interruption",
+            [PLAY, ClearAudio(), SPEAKS, SILENT, PLAY],
+            [PLAY, EndUtterance(), SPEAKS, ClearAudio(), SILENT, PLAY],
+        ),
+        (
+            "one after the last of it was sent",
+            [PLAY, EndUtterance(), ClearAudio()],
+            [PLAY, EndUtterance(), SPEAKS, ClearAudio()],
+        ),
+        ("a key's", [PLAY, ClearAudio(), PLAY], [PLAY, EndUtterance(), SPEAKS, ClearAudio(), SILENT, PLAY]),
+        (
+            "a key's, while the caller speaks",
+            [SPEAKS, PLAY, ClearAudio(), PLAY, SILENT],
+            [SPEAKS, PLAY, EndUtterance(), SPEAKS, ClearAudio(), PLAY, SILENT],
+        ),
+        ("nothing to clear", [ClearAudio()], [SPEAKS]),
+        ("marks", [SendMark("m")], []),
+    ],
+)
+def test_an_interruption_is_the_end_of_a_play_stream_and_speech(
+    why: str, commands: list[WireCommand], done: list[WireCommand]
+) -> None:
+    assert obeyed(commands) == done, why
+
+
+# --- ends ----------------------------------------------------------------------------------------------------------
+
+
+def test_hanging_up_leaves_closing_to_the_platform() -> None:
+    gateway, far = started()
+    (hang_up,) = gateway.send(HangUp())
+    assert isinstance(hang_up, TextFrame)
+    assert far.receive(hang_up.data, binary=False, now=0.0) == [HangUp("done")]
+    end, close = far.send(StreamStopped("done"))
+    assert close == CloseSocket(1000)
+    assert hear(gateway, [end]) == [StreamStopped("the platform ended the session")]
+    assert gateway.send(HangUp()) == (CloseSocket(1000),)
+    assert gateway.send(Transfer("tel:+15005550009")) == ()
+
+
+def test_before_the_session_there_is_nothing_to_send_to() -> None:
+    gateway = door().codec()
+    for nothing in (PlayAudio(b"\0\0"), EndUtterance(), ClearAudio(), TellSpeech(True)):
+        assert gateway.send(nothing) == ()
+    assert gateway.send(HangUp()) == (CloseSocket(1000),)
