@@ -5,6 +5,8 @@ import runpy
 import subprocess
 import sys
 import wave
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -61,8 +63,37 @@ def test_the_converted_sample_is_the_sample(tmp_path: Path) -> None:
     assert 10 * np.log10((said**2).sum() / ((said - heard) ** 2).sum()) > 25
 
 
+@contextmanager
+def gateway(folder: Path, *arguments: str, **settings: str) -> Iterator[str]:
+    """``trunkline serve --agent echo`` on a free port; gives where its open protocol is spoken."""
+    ours = ("TRUNKLINE_", "TWILIO_", "OPEN_")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    environment |= {"PYTHONPATH": str(PROJECT / "src"), **settings}
+    command = [sys.executable, "-m", "trunkline", "serve", "--agent", "echo", "--port", "0", *arguments]
+    with subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout is not None
+            base = server.stdout.readline().rpartition(" ")[2].strip()
+            yield base.replace("http", "ws") + "/ws/voice/example-call"
+        finally:
+            server.kill()
+
+
+def test_the_open_protocols_client_calls_a_gateway_and_hears_its_echo(tmp_path: Path) -> None:
+    with gateway(tmp_path, "--insecure") as url:
+        assert run("open_client.py", tmp_path, url) == ["said 1.0 s, heard 1.0 s"]
+
+
+def test_the_open_protocols_client_is_let_in_by_its_token_alone(tmp_path: Path) -> None:
+    with gateway(tmp_path, OPEN_TOKEN="a token of the tests") as url:
+        assert run("open_client.py", tmp_path, url, "a token of the tests") == ["said 1.0 s, heard 1.0 s"]
+        with pytest.raises(AssertionError, match="HTTP 401"):
+            run("open_client.py", tmp_path, url, "another")
+
+
 def test_every_example_is_tested() -> None:
-    assert {path.name for path in EXAMPLES.glob("*.py")} == {name for name, _ in SAYS} | {"make_sample.py"}
+    served = {"open_client.py"}
+    assert {path.name for path in EXAMPLES.glob("*.py")} == {name for name, _ in SAYS} | {"make_sample.py"} | served
 
 
 def test_the_bundled_sample_is_what_its_program_makes() -> None:

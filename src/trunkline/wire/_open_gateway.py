@@ -32,6 +32,7 @@ from trunkline.wire.events import (
     AudioMissing,
     ClearAudio,
     DigitPressed,
+    EndUtterance,
     HangUp,
     MarkReached,
     PlayAudio,
@@ -39,6 +40,7 @@ from trunkline.wire.events import (
     SendMark,
     StreamStarted,
     StreamStopped,
+    TellSpeech,
     TellTranscript,
     TellTurnEnd,
     Transfer,
@@ -217,8 +219,10 @@ class OpenGateway:
                 return (TextFrame(encode(TransferMessage("control", target))),)
             case HangUp(reason=reason):
                 return (TextFrame(encode(SessionEnd(reason))), CloseSocket())
-            case _:  # EndUtterance, and what only other platforms want to know
+            case EndUtterance() | TellSpeech():
                 return ()
+            case _:
+                assert_never(command)
 
     def _audio(self, audio: bytes) -> Output:
         if not self._in_json:
