@@ -194,6 +194,22 @@ def test_silence_is_normalized_to_silence(tmp_path: Path, value: float) -> None:
     assert out.read_bytes() == MULAW_8K.silence(800)
 
 
+@pytest.mark.parametrize("rate", [2000, 6000, 12000, 37800, 64000, 88200, 96000, 176400, 192000])
+def test_a_recording_of_nearly_any_rate_is_converted_as_well_as_the_usual_ones(tmp_path: Path, rate: int) -> None:
+    hz = min(1013.0, 0.35 * rate)
+    seconds = np.arange(2 * rate) / rate
+    soundfile.write(tmp_path / "in.wav", 0.5 * np.sin(2 * np.pi * hz * seconds), rate, subtype="PCM_16")
+    convert_file(tmp_path / "in.wav", tmp_path / "out.wav", rate=8000)
+    heard, _ = soundfile.read(tmp_path / "out.wav")
+    assert len(heard) == 16000
+    steady = heard[800:-800]
+    basis = np.exp(-2j * np.pi * hz * np.arange(len(steady)) / 8000)
+    (real, imaginary), *_ = np.linalg.lstsq(np.column_stack((basis.real, basis.imag)), steady, rcond=None)
+    left = steady - real * basis.real - imaginary * basis.imag
+    assert np.hypot(real, imaginary) == pytest.approx(0.5, rel=0.05)
+    assert 20 * np.log10(np.sqrt(np.mean(left**2)) / (0.5 / np.sqrt(2))) < -65
+
+
 def test_progress_goes_from_nothing_to_all_over_all_passes(wav: Path) -> None:
     told: list[float] = []
     convert_file(wav, wav.with_name("out.ulaw"), normalize=True, progress=told.append)
@@ -275,7 +291,12 @@ BROKEN: list[tuple[str, str, Callable[[Path], Any], dict[str, Any], str]] = [
     ("half a flac", "in.flac", cut(5000), {}, "in.flac is (cut off|broken)"),
     ("half an mp3", "in.mp3", cut(1000), {}, "in.mp3 is cut off: its header says 8000 frames, and [0-9]+ are there"),
     ("no samples", "in.wav", lambda path: soundfile.write(path, voice(8000)[:0], 8000), {}, "holds no samples"),
-    ("an odd rate", "in.wav", lambda path: mono(path, 12000), {}, "in.wav is at 12000 Hz: expected one of 8000, 11025"),
+    ("an odd rate kept", "in.wav", lambda path: mono(path, 12000), {}, "a rate of 12000 Hz is not supported"),
+    (
+        "a rate in no ratio", "in.wav", lambda path: mono(path, 44101), {"rate": 8000},
+        "44101 Hz is in no simple ratio to 8000 Hz: use one of 8000, 11025",
+    ),
+    ("a rate out of reach", "in.wav", lambda path: mono(path, 500), {"rate": 8000}, "use one from 2000 to 192000"),
     ("NaN", "in.wav", floating(np.nan), {}, "in.wav holds samples that are NaN or infinite: expected -1 to 1"),
     ("infinity", "in.wav", floating(np.inf), {"normalize": True}, "NaN or infinite"),
     ("an unknown target rate", "in.wav", mono, {"rate": 12000}, "a rate of 12000 Hz is not supported"),

@@ -9,11 +9,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from trunkline.audio.convert import Converter
+from trunkline.audio._kernels import Stream
+from trunkline.audio.filters import taps_from
 from trunkline.audio.floats import to_pcm16
-from trunkline.audio.format import RATES, AudioFormat, Encoding
+from trunkline.audio.format import AudioFormat, Encoding
 from trunkline.audio.level import FULL_SCALE, measure
-from trunkline.audio.resample import Resampler
 from trunkline.audio.sound_files import (
     ContainerSound,
     Frames,
@@ -76,8 +76,8 @@ def convert_file(
       all are mixed to their mean. ``normalize``: loudest sample at -1 dB of full scale; needs to read more than once.
     - ``progress`` is told the share that is done, 0 to 1, where the length is known.
 
-    The new file is as long as the old one: n frames give exactly ``ceil(n * rate / source rate)`` samples. Raises
-    ``AudioError`` for what can't be read or asked for, and ``OSError`` where ``target`` can't be written.
+    The new file is as long as the old one: n frames give exactly ``ceil(n * rate / source rate)`` samples, and
+    one more at the most where the source is faster than 48 kHz. Raises ``AudioError`` for what can't be read or asked for, and ``OSError`` where ``target`` can't be written.
     """
     name = _named(source)
     kind = container_named(_named(target)) if container is None else container
@@ -97,7 +97,7 @@ def convert_file(
 
 
 def _convert(mono: "_Mono", gain: float, audio: AudioFormat, out: Writer) -> int:
-    converter = Converter(AudioFormat(Encoding.PCM16, mono.rate), audio)
+    converter = _Chain(mono.rate, audio.rate, audio.encoding)
     written = 0
     for block in mono.blocks():
         piece = converter.process(to_pcm16(block if gain == 1 else block * np.float32(gain)))
@@ -114,10 +114,25 @@ def _gain(mono: "_Mono", rate: int) -> float:
     if rate == mono.rate:
         return NORMAL_PEAK / peak
     # The filter takes from the peak and adds to it. Half is the headroom, so that what it adds isn't clipped.
-    resampler = Resampler(mono.rate, rate)
+    resampler = _Chain(mono.rate, rate, Encoding.PCM16)
     halved = np.float32(0.5 / peak)
     behind = max(measure(resampler.process(to_pcm16(block * halved))).peak for block in mono.blocks())
     return NORMAL_PEAK / (2 * peak * behind) if behind else 1.0  # all of it was above the filter's band
+
+
+class _Chain:
+    """PCM16 of nearly any rate to a rate and encoding of ours."""
+
+    def __init__(self, rate: int, to_rate: int, encoding: Encoding) -> None:
+        pcm16 = Encoding.PCM16.value
+        filters = taps_from(rate, to_rate)
+        self._streams = [Stream(taps, pcm16, pcm16) for taps in filters[:-1]]
+        self._streams.append(Stream(filters[-1] if filters else None, pcm16, encoding.value))
+
+    def process(self, pcm16: bytes) -> bytes:
+        for stream in self._streams:
+            pcm16 = stream.process(pcm16)
+        return pcm16
 
 
 class _Mono:
@@ -158,10 +173,7 @@ def _sound(file: BinaryIO, name: str, raw: RawFormat | None) -> Sound:
         raw = RawFormat(law.value, PHONE_RATE)
     elif raw is None and headerless(name):
         raise AudioError(f"{name} has no header: say the encoding and the rate of its samples")
-    sound: Sound = ContainerSound(file, name) if raw is None else RawSound(file, name, raw)
-    if sound.rate not in RATES:
-        raise AudioError(f"{name} is at {sound.rate} Hz: expected one of {', '.join(map(str, RATES))}")
-    return sound
+    return ContainerSound(file, name) if raw is None else RawSound(file, name, raw)
 
 
 def _wanted(source_rate: int, target: str, rate: int | None, encoding: str | None) -> AudioFormat:

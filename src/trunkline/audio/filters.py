@@ -27,6 +27,11 @@ FLOOR_DB: Final = 130.0
 """The zeros of the stop band are filled up to here before the logarithm, else its cepstrum would not die away. The
 floor counts once for each of up to 640 rows, so that it lies well below the stop band."""
 
+ANY_RATE: Final = (2000, 192_000)
+"""Rates recordings may have, in Hz."""
+MAX_RATIO: Final = 8000
+"""The larger number of the ratio, in lowest terms: a filter has 48 times as many taps."""
+
 Floats = NDArray[np.float64]
 
 
@@ -39,6 +44,23 @@ def taps(from_rate: int, to_rate: int) -> Taps | None:
         if type(rate) is not int or rate not in RATES:
             raise AudioError(f"a rate of {rate!r} Hz is not supported: use one of {', '.join(map(str, RATES))}")
     return None if from_rate == to_rate else _design(from_rate, to_rate)
+
+
+def taps_from(rate: int, to_rate: int) -> list[Taps]:
+    """The filters that take a recording of nearly any rate (Hz) to one of ``RATES``, one after the other; none where
+    they are the same. What is faster than any of ``RATES`` is first brought down by a whole number.
+
+    Raises ``AudioError`` for a rate outside of ``ANY_RATE``, or in no simple ratio to the other.
+    """
+    lowest, highest = ANY_RATE
+    if not lowest <= rate <= highest:
+        raise AudioError(f"a rate of {rate!r} Hz is not supported: use one from {lowest} to {highest}")
+    times = -(-rate // RATES[-1])
+    slower = rate // times
+    if rate % times or max(slower, to_rate) // gcd(slower, to_rate) > MAX_RATIO:
+        raise AudioError(f"{rate} Hz is in no simple ratio to {to_rate} Hz: use one of {', '.join(map(str, RATES))}")
+    stages = [(rate, slower), (slower, to_rate)]
+    return [_design(begin, end) for begin, end in stages if begin != end]
 
 
 @cache  # a call's first frame must not wait for a design; all 56 pairs together hold less than 2 MiB
