@@ -17,7 +17,7 @@ CALL = "c0ffee00-0000-4000-8000-000000000001"
 BASE = "https://gw.example.org"
 CALLER = "+15005550006"
 CALLEE = "front-desk"
-SETTINGS = AudioCodesSettings(bearer_token=TOKEN)
+SETTINGS = AudioCodesSettings(auth_token=TOKEN)
 
 
 def door(settings: AudioCodesSettings = SETTINGS, *, insecure: bool = False) -> AudioCodesDoor:

@@ -52,13 +52,13 @@ def test_whoever_bears_the_token_is_let_in(authorization: str) -> None:
     [
         (None, "no Authorization"),
         ("", "no Authorization"),
-        ("Bearer", "is not AUDIOCODES_BEARER_TOKEN"),
-        ("Bearer ", "is not AUDIOCODES_BEARER_TOKEN"),
-        (TOKEN, "is not AUDIOCODES_BEARER_TOKEN"),
-        (f"Basic {TOKEN}", "is not AUDIOCODES_BEARER_TOKEN"),
-        (f"Bearer {TOKEN[:-1]}", "is not AUDIOCODES_BEARER_TOKEN"),
-        (f"Bearer {TOKEN} {TOKEN}", "is not AUDIOCODES_BEARER_TOKEN"),
-        ("Bearer t\udcffk\xe9n", "is not AUDIOCODES_BEARER_TOKEN"),
+        ("Bearer", "is not AUDIOCODES_AUTH_TOKEN"),
+        ("Bearer ", "is not AUDIOCODES_AUTH_TOKEN"),
+        (TOKEN, "is not AUDIOCODES_AUTH_TOKEN"),
+        (f"Basic {TOKEN}", "is not AUDIOCODES_AUTH_TOKEN"),
+        (f"Bearer {TOKEN[:-1]}", "is not AUDIOCODES_AUTH_TOKEN"),
+        (f"Bearer {TOKEN} {TOKEN}", "is not AUDIOCODES_AUTH_TOKEN"),
+        ("Bearer t\udcffk\xe9n", "is not AUDIOCODES_AUTH_TOKEN"),
     ],
 )
 def test_nobody_else_is(authorization: str | None, reason: str) -> None:
@@ -70,7 +70,7 @@ def test_nobody_else_is(authorization: str | None, reason: str) -> None:
 
 @pytest.mark.parametrize("authorization", [None, "Bearer ", "Bearer x"])
 def test_without_a_token_of_our_own_everybody_is_refused_and_told_why(authorization: str | None) -> None:
-    with pytest.raises(Refused, match="AUDIOCODES_BEARER_TOKEN is not set") as caught:
+    with pytest.raises(Refused, match="AUDIOCODES_AUTH_TOKEN is not set") as caught:
         door(AudioCodesSettings()).upgrade(upgrade(authorization), 0.0)
     assert caught.value.status == 403
 

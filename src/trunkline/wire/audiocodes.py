@@ -21,7 +21,7 @@ from trunkline.wire.base import HttpReply, HttpRequest, Tickets, WireSpec
 _BEARER: Final = "bearer "
 
 _SETUP: Final = """\
-1. Make up a long random token (`openssl rand -hex 32`) and put it into `AUDIOCODES_BEARER_TOKEN`.
+1. Make up a long random token (`openssl rand -hex 32`) and put it into `AUDIOCODES_AUTH_TOKEN`.
 2. In VoiceAI Connect Enterprise (3.24 or newer) add a provider of type `ac-api` with the bot URL
    `{base}/media/audiocodes`, as `wss`, and that token under `credentials.token`; then a bot of it with
    `acBotApiType: "streaming"`, `directSTT: true` and `directTTS: true`. In Live Hub choose a bot connection of type
@@ -32,9 +32,9 @@ _SETUP: Final = """\
 
 
 class AudioCodesSettings(msgspec.Struct, frozen=True):
-    """What Trunkline shares with VoiceAI Connect. Without ``bearer_token`` nobody is let in."""
+    """What Trunkline shares with VoiceAI Connect. Without ``auth_token`` nobody is let in."""
 
-    bearer_token: str = ""  # the platform shows it when it opens a socket
+    auth_token: str = ""  # the platform shows it when it opens a socket
 
     def __repr__(self) -> str:
         return "AudioCodesSettings()"
@@ -44,7 +44,7 @@ class AudioCodesDoor:
     """Who may open a media socket: whoever shows the token."""
 
     def __init__(self, settings: AudioCodesSettings, *, insecure: bool) -> None:
-        self._token = settings.bearer_token.encode()
+        self._token = settings.auth_token.encode()
         self._insecure = insecure
         self._hears: Sequence[AudioFormat] = ()
         self._speaks: Sequence[AudioFormat] = ()
@@ -63,14 +63,14 @@ class AudioCodesDoor:
         if self._insecure:
             return
         if not self._token:
-            raise Refused("AUDIOCODES_BEARER_TOKEN is not set, so nobody can be told to be AudioCodes")
+            raise Refused("AUDIOCODES_AUTH_TOKEN is not set, so nobody can be told to be AudioCodes")
         shown = request.headers.get("authorization", "")
         if not shown:
             raise Refused("no Authorization", status=401)
         is_bearer = shown[: len(_BEARER)].lower() == _BEARER  # RFC 9110 §11.1: the scheme is case-insensitive
         token = shown[len(_BEARER) :].strip().encode("utf-8", "replace")
         if not hmac.compare_digest(token, self._token) or not is_bearer:
-            raise Refused("the bearer token is not AUDIOCODES_BEARER_TOKEN", status=401)
+            raise Refused("the bearer token is not AUDIOCODES_AUTH_TOKEN", status=401)
 
     def codec(self) -> AudioCodesGateway:
         """A codec for one freshly admitted media socket."""
@@ -92,7 +92,7 @@ class AudioCodes:
     def phone(self, settings: AudioCodesSettings, *, call_id: str, caller: str, callee: str) -> AudioCodesPhone:
         """VoiceAI Connect's side. It offers the one format simulated telephones speak."""
         return AudioCodesPhone(
-            token=settings.bearer_token,
+            token=settings.auth_token,
             conversation_id=call_id,
             caller=caller,
             callee=callee,
