@@ -76,8 +76,9 @@ def convert_file(
       all are mixed to their mean. ``normalize``: loudest sample at -1 dB of full scale; needs to read more than once.
     - ``progress`` is told the share that is done, 0 to 1, where the length is known.
 
-    The new file is as long as the old one: n frames give exactly ``ceil(n * rate / source rate)`` samples, and
-    one more at the most where the source is faster than 48 kHz. Raises ``AudioError`` for what can't be read or asked for, and ``OSError`` where ``target`` can't be written.
+    The new file is as long as the old one: n frames give exactly ``ceil(n * rate / source rate)`` samples, and one more
+    at the most where the source is faster than 48 kHz. Raises ``AudioError`` for what can't be read or asked for, and
+    ``OSError`` where ``target`` can't be written.
     """
     name = _named(source)
     kind = container_named(_named(target)) if container is None else container
