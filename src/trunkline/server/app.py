@@ -79,7 +79,8 @@ async def _request(request: Request, base_url: str) -> HttpRequest:
     query: bytes = request.scope["query_string"]
     target = raw_path + (b"?" + query if query else b"")
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in request.scope["headers"]}
-    return HttpRequest(request.method, http_url(base_url, target.decode("latin-1")), headers, bytes(body))
+    url = http_url(base_url, target.decode("latin-1"))
+    return HttpRequest(request.method, url, headers, bytes(body), at=time.time())
 
 
 def _bare(status: int) -> Response:

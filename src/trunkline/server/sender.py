@@ -1,6 +1,7 @@
 """Carries out the HTTP requests a call asks for: hang-up, transfer and the like over a platform's REST API."""
 
 import asyncio
+import time
 from types import TracebackType
 from typing import Final, Self
 
@@ -45,7 +46,7 @@ class HttpSender:
                 await asyncio.sleep(self._wait_s * 2 ** (attempt - 1))
             try:
                 reply = await self._client.request(
-                    call.method, call.url, headers=call.headers, content=call.body, auth=call.auth
+                    call.method, call.url, headers=call.headers_at(time.time()), content=call.body, auth=call.auth
                 )
             except httpx.HTTPError as error:
                 outcome = type(error).__name__

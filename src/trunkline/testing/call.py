@@ -1,6 +1,7 @@
 """A real call from a simulated telephone to a running gateway: webhook, media socket, real time."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Final
 
@@ -74,7 +75,8 @@ async def _open(socket: "_Socket", address: MediaAddress) -> WSTransport:
 async def _request(client: httpx.AsyncClient, call: HttpCall) -> HttpReply:
     auth = httpx.BasicAuth(*call.auth) if call.auth else None
     try:
-        reply = await client.request(call.method, call.url, headers=call.headers, content=call.body, auth=auth)
+        headers = call.headers_at(time.time())
+        reply = await client.request(call.method, call.url, headers=headers, content=call.body, auth=auth)
     except httpx.HTTPError as error:
         raise RemoteError(f"no answer to the {call.purpose}: {type(error).__name__}") from error
     return HttpReply(reply.status_code, reply.content, reply.headers.get("content-type", ""))

@@ -81,7 +81,9 @@ def admit(phone: PhoneCodec, door: Door, *, base_url: str, now: float = START) -
     reply = None
     if (call := phone.dial(base_url)) is not None:
         hook = urlsplit(call.url).path.rpartition("/")[2]
-        reply = door.hook(hook, HttpRequest(call.method, call.url, _lower(call.headers), call.body), now)
+        # Virtual time is all the time there is: it is the wall's clock too.
+        request = HttpRequest(call.method, call.url, _lower(call.headers_at(now)), call.body, now)
+        reply = door.hook(hook, request, now)
     media = phone.media(base_url, reply)
     upgrade = HttpRequest("GET", media.url, _lower(media.headers))
     door.upgrade(upgrade, now)
