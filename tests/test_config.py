@@ -8,6 +8,7 @@ import pytest
 
 from trunkline.config import Config
 from trunkline.errors import ConfigError
+from trunkline.registry import names
 from trunkline.wire.base import WireSpec
 
 
@@ -102,7 +103,10 @@ def test_a_config_is_frozen() -> None:
             "TRUNKLINE_PUBLIC_URL from the environment can't be used: it should begin with https://",
         ),
         ({"toml": "port = \n"}, "trunkline.toml is not valid TOML (at line 1, column 8)"),
-        ({"toml": "[twilo]\nauth_token = 'x'"}, "trunkline.toml has a table [twilo]: choose one of call, twilio"),
+        (
+            {"toml": "[twilo]\nauth_token = 'x'"},
+            f"trunkline.toml has a table [twilo]: choose one of {', '.join(sorted(['call', *names('wire')]))}",
+        ),
         (
             {"env": {"TRUNKLINE_INSECURE": "1"}},
             "insecure has to be typed each time (--insecure): no file or variable may set it",

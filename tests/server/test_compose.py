@@ -7,6 +7,7 @@ import pytest
 import uvloop
 from structlog.testing import capture_logs
 from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
 
 from trunkline.ai.agent import Agent
 from trunkline.config import Config
@@ -41,6 +42,36 @@ def test_a_call_goes_through_and_its_id_is_on_every_line_of_it() -> None:
     of_the_call = [line for line in lines if line["event"].startswith("call ")]
     assert of_the_call
     assert {line["call"] for line in of_the_call} == {"CA1"}
+
+
+def test_a_call_is_named_by_the_path_its_socket_came_by() -> None:
+    async def scenario() -> str | bytes:
+        async with running(Config.load(port=0, insecure=True), ECHO) as service:
+            base = service.gateway.base_url.replace("http", "ws")
+            async with connect(f"{base}/ws/voice/visit-42?ticket=any") as client:
+                await client.send('{"type":"session_start"}')
+                return await client.recv()
+
+    assert '"call_id":"visit-42"' in str(uvloop.run(scenario()))
+
+
+def test_a_browser_gets_in_by_a_ticket_that_its_server_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPEN_TOKEN", "a token of the tests")
+
+    async def scenario() -> list[int]:
+        async with running(Config.load(port=0), ECHO) as service, httpx.AsyncClient() as http:
+            hook = f"{service.gateway.base_url}/hooks/open/ticket"
+            stranger = await http.post(hook, json={"call_id": "visit-42"})
+            headers = {"Authorization": "Bearer a token of the tests"}
+            url = (await http.post(hook, json={"call_id": "visit-42"}, headers=headers)).json()["url"]
+            async with connect(url) as browser:
+                await browser.send('{"type":"session_start"}')
+                assert '"visit-42"' in str(await browser.recv())
+            with pytest.raises(InvalidStatus) as refused:
+                await connect(url)
+            return [stranger.status_code, refused.value.response.status_code]
+
+    assert uvloop.run(scenario()) == [401, 401]
 
 
 def test_the_public_address_is_the_port_that_was_bound() -> None:

@@ -101,7 +101,7 @@ class OpenDoor:
 
     def _check_token(self, request: HttpRequest) -> None:
         shown = request.headers.get("authorization", "")
-        if not shown[: len(_SCHEME)].lower() == _SCHEME.lower():
+        if shown[: len(_SCHEME)].lower() != _SCHEME.lower():
             raise Refused("no bearer token and no ticket", status=401)
         if not hmac.compare_digest(shown[len(_SCHEME) :].strip().encode("utf-8", "replace"), self._token.encode()):
             raise Refused("the bearer token is not OPEN_TOKEN", status=401)
