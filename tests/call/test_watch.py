@@ -45,3 +45,10 @@ def test_nothing_is_overdue_before_the_deadline_that_was_not_before(now: float, 
 
 def test_while_the_line_is_quiet_it_looks_in_small_steps() -> None:
     assert Watch(RULES, START).deadline(START + 10, START) == pytest.approx(START + 10 + QUIET_STEP_S)
+
+
+def test_silence_that_has_its_reason_is_not_counted() -> None:
+    watch = Watch(RULES, START)
+    watch.alive(START + 40)
+    assert watch.overdue(START + 69.9, START) is Overdue.FRAME
+    assert watch.overdue(START + 70, START) is Overdue.AUDIO

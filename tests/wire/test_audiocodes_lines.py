@@ -183,6 +183,16 @@ def test_a_platform_that_stops_listening_while_the_agent_speaks_loses_nothing_of
     assert session.samples == pytest.approx(len(outcome.said) // 2, abs=16 * 60)
 
 
+def test_it_may_stop_listening_for_as_long_as_the_agent_speaks() -> None:
+    agent = ScriptedAgent([Answer("yes", reply("and so on", 400))], greeting=reply("once", 45_000), wire=PCM16_16K)
+    script: list[Action] = [WaitForReply(800, timeout_ms=60_000), Say(voice(600)), WaitForReply(600), HangUp()]
+    outcome, gateway, _ = bridged(agent, script, Line(), kind=HalfDuplex)
+    assert outcome.ok, outcome.log
+    assert not outcome.replies_missing
+    assert gateway.session is not None
+    assert gateway.session.ledger.balances
+
+
 @pytest.mark.parametrize("at_s", [0.005, 0.5, 2.51, 4.0])
 def test_a_socket_lost_in_the_midst_of_a_word_ends_the_call_with_its_books_in_order(at_s: float) -> None:
     outcome, gateway, _ = bridged(receptionist(), conversation(), Line(lost_at_s=at_s))

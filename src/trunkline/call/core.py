@@ -396,6 +396,8 @@ class Call:
         if now > self.wake_at + LATE_S:
             return  # we are late ourselves: what we miss may well be waiting to be read
         settings = self._settings
+        if self._spec.pauses and self._agent is not None and self._agent.playout.unheard(now):
+            self._watch.alive(now)
         match self._watch.overdue(now, self._heard_at):
             case Overdue.START:
                 self._take(PeerFault(f"no stream was started within {settings.start_timeout_s:g} s", 1008), now, out)

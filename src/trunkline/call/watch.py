@@ -22,12 +22,17 @@ class Overdue(Enum):
 class Watch:
     """Keeps the time limits of one call. ``heard_at`` is when audio last came; None: the stream has not started."""
 
-    __slots__ = ("_gone_by", "_settings", "_start_by")
+    __slots__ = ("_alive_at", "_gone_by", "_settings", "_start_by")
 
     def __init__(self, settings: CallSettings, now: float) -> None:
         self._settings = settings
         self._start_by = now + settings.start_timeout_s
         self._gone_by = inf
+        self._alive_at = -inf
+
+    def alive(self, now: float) -> None:
+        """Up to now there was good reason why nothing is heard."""
+        self._alive_at = now
 
     def leaving(self, now: float) -> None:
         """The platform was asked to end the call."""
@@ -39,7 +44,7 @@ class Watch:
             return Overdue.START if now >= self._start_by else None
         if now >= self._gone_by:
             return Overdue.GONE
-        if now >= heard_at + self._settings.silence_timeout_s:
+        if now >= max(heard_at, self._alive_at) + self._settings.silence_timeout_s:
             return Overdue.AUDIO
         return Overdue.FRAME if now >= heard_at + self._settings.quiet_after_s else None
 

@@ -110,6 +110,7 @@ SPEC: Final = WireSpec(
     digits_out=True,
     transfers=True,
     speech=True,
+    pauses=True,  # §7.5: without barge-in it closes the user stream
     frame_ms=20,
     max_frames=5,  # any number goes; 100 ms keep a message of the widest format below 7 KB
     lead_ms=200,  # §7.4: playback speed with a small lead, as no buffer is documented

@@ -111,6 +111,7 @@ class WireSpec(msgspec.Struct, frozen=True):
     transfers: bool = False
     transcripts: bool = False  # it wants to be told what is said, and whose turn is over
     speech: bool = False  # it wants to be told when the caller starts and stops speaking
+    pauses: bool = False  # it may stop sending the caller's audio for as long as the agent speaks
     frame_ms: int = 20  # audio goes out in whole multiples of this
     max_frames: int = 1  # how many such frames one message may hold
     lead_ms: int = 200  # how far ahead of the playback to send
