@@ -110,7 +110,7 @@ class AudioCodesGateway:
             case SessionInitiate():
                 return self._begin(message)
             case SessionResume():
-                # A new socket has a new codec, and the session was another's: see ``docs/platforms.md``.
+                # The call ended with the socket it was on (§8: what a session that is not known is told).
                 return self._reject("conversation not found")
             case ConnectionValidate():
                 if self._conversation is None:  # then they close; there never is a call
