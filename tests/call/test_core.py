@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from math import inf
 
+import msgspec
 import pytest
 
 from trunkline.ai.events import CallAnswered, HangUpWanted, ReplyAudio, ReplyEnded, SpeechStarted
@@ -20,9 +21,9 @@ SPEC = WireSpec("small", "Small", "/media/small", marks=True, clears=True)
 STARTED = StreamStarted("call", "stream", MULAW_8K, MULAW_8K)
 
 
-def call(*formats: AudioFormat, settings: CallSettings | None = None) -> Call:
+def call(*formats: AudioFormat, settings: CallSettings | None = None, spec: WireSpec = SPEC) -> Call:
     return Call(
-        spec=SPEC,
+        spec=spec,
         agent="small",
         hears=formats or (MULAW_8K,),
         speaks=formats or (MULAW_8K,),
@@ -82,6 +83,29 @@ def test_what_ends_a_call_ends_it_as_it_should(
     assert running.state is state
     assert [effect.code for effect in effects if isinstance(effect, CloseSocket)] == ([] if code is None else [code])
     assert isinstance(effects[-1], CallOver) is (not state.is_active)
+
+
+@pytest.mark.parametrize(
+    ("closes", "clean", "state", "reason"),
+    [
+        (True, True, CallState.ENDED, "hung up"),
+        (True, False, CallState.FAILED, "gone"),
+        (False, True, CallState.FAILED, "gone"),  # a platform that has words for it should have used them
+    ],
+)
+def test_a_socket_closed_in_good_order_is_a_goodbye_where_the_platform_has_no_other(
+    closes: bool, clean: bool, state: CallState, reason: str
+) -> None:
+    running = call(spec=msgspec.structs.replace(SPEC, closes=closes))
+    running.feed(STARTED, START)
+    running.feed(LinkLost("gone", clean), START + 1)
+    assert (running.state, running.session.end_reason) == (state, reason)
+
+
+def test_a_socket_that_closes_before_the_stream_has_started_is_no_goodbye() -> None:
+    early = call(spec=msgspec.structs.replace(SPEC, closes=True))
+    early.feed(LinkLost("gone", clean=True), START + 1)
+    assert early.state is CallState.FAILED
 
 
 def test_a_call_that_is_over_does_nothing_and_never_wakes() -> None:

@@ -48,6 +48,7 @@ class EchoCall:
         self.faults: list[tuple[str, int]] = []
         self.ended: list[str] = []
         self.why = ""
+        self.clean = False
         self.gone = asyncio.Event()
 
     def received(self, data: bytes, binary: bool) -> None:
@@ -57,8 +58,8 @@ class EchoCall:
     def fault(self, reason: str, close_code: int) -> None:
         self.faults.append((reason, close_code))
 
-    def lost(self, reason: str) -> None:
-        self.why = reason
+    def lost(self, reason: str, *, clean: bool = False) -> None:
+        self.why, self.clean = reason, clean
         self.gone.set()
 
     async def run(self) -> None:

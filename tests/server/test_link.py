@@ -189,6 +189,32 @@ def test_a_close_of_ours_reaches_the_peer_with_code_and_reason() -> None:
     assert why == "closed by us (1008: no ticket)"
 
 
+@pytest.mark.parametrize(("code", "clean"), [(1000, True), (1001, True), (1006, False), (1011, False), (None, False)])
+def test_a_close_of_the_peers_is_clean_by_its_code(code: int | None, clean: bool) -> None:
+    async def scenario() -> Any:
+        async with open_house() as house:
+            phone = await RawPhone.dial(house.port)
+            phone.writer.write(frame(CLOSE, b"" if code is None else struct.pack(">H", code)))
+            await phone.reader.read()
+            phone.writer.close()
+            await house.calls[0].gone.wait()
+            return house.calls[0].clean
+
+    assert uvloop.run(scenario()) is clean
+
+
+def test_a_close_of_ours_is_not_the_peers_goodbye() -> None:
+    async def scenario() -> Any:
+        async with open_house() as house, connect(house.media) as phone:
+            house.calls[0].link.close(1000, "")
+            with pytest.raises(ConnectionClosed):
+                await phone.recv()
+            await house.calls[0].gone.wait()
+            return house.calls[0].clean
+
+    assert uvloop.run(scenario()) is False
+
+
 def test_a_connection_that_just_vanishes_is_told_to_the_call() -> None:
     async def scenario() -> Any:
         async with open_house() as house:

@@ -109,6 +109,8 @@ def test_on_a_good_line_the_call_knows_what_the_telephone_knows() -> None:
     assert outcome.marks_pending == 0
     assert len(outcome.turns) == 3
     assert [len(outcome.clears), session.barge_ins] == [1, 1]
+    # Vonage says no goodbye but by closing: that is a call that ended as calls do, not one that broke.
+    assert (session.state, session.end_reason) == (CallState.ENDED, "hung up")
 
 
 @pytest.mark.parametrize("wire", RATES, ids=str)

@@ -143,9 +143,9 @@ class Bridge:
             else:
                 self._feed(event, now)
 
-    def lost(self, reason: str, now: float) -> None:
-        """The media socket is gone."""
-        self._feed(LinkLost(reason), now)
+    def lost(self, reason: str, now: float, *, clean: bool = False) -> None:
+        """The media socket is gone. ``clean``: the platform closed it in good order."""
+        self._feed(LinkLost(reason, clean), now)
 
     def end(self, reason: str, now: float) -> None:
         """End the call now."""

@@ -181,6 +181,8 @@ class Call:
 
     def _take(self, event: WireEvent | AgentEvent | CallEvent, now: float, out: list[Effect]) -> None:
         match event:
+            case LinkLost(clean=True) if self._spec.closes and self._caller is not None:
+                self._finish(Trigger.OVER, self._reason("hung up"), now, out)
             case LinkLost(reason):
                 expected = self.state is CallState.ENDING
                 self._finish(Trigger.OVER if expected else Trigger.BROKE, self._reason(reason), now, out)

@@ -4,9 +4,10 @@ import msgspec
 
 
 class LinkLost(msgspec.Struct, frozen=True, gc=False):
-    """The media socket is gone without a word."""
+    """The media socket is gone. ``clean``: the platform closed it in good order (1000 or 1001, RFC 6455 §7.4.1)."""
 
     reason: str
+    clean: bool = False
 
 
 class PeerFault(msgspec.Struct, frozen=True, gc=False):

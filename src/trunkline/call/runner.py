@@ -92,9 +92,9 @@ class CallRunner:
         """One whole message."""
         self._bridge.received(data, binary, self._clock())
 
-    def lost(self, reason: str) -> None:
-        """The socket is gone."""
-        self._bridge.lost(reason, self._clock())
+    def lost(self, reason: str, *, clean: bool = False) -> None:
+        """The socket is gone. ``clean``: the platform closed it in good order."""
+        self._bridge.lost(reason, self._clock(), clean=clean)
 
     def fault(self, reason: str, close_code: int) -> None:
         """What came could not even be a message."""

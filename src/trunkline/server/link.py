@@ -30,8 +30,8 @@ class Receiver(Protocol):
         """What came could not even be a message. The socket closes with this code."""
         ...
 
-    def lost(self, reason: str) -> None:
-        """The socket is gone. Nothing follows."""
+    def lost(self, reason: str, *, clean: bool = False) -> None:
+        """The socket is gone. Nothing follows. ``clean``: the peer closed it in good order."""
         ...
 
 
@@ -98,7 +98,8 @@ class MediaSocket(WSListener):  # type: ignore[misc, unused-ignore]
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         """The connection is gone, whoever ended it."""
-        self.receiver.lost(_why(transport.close_handshake))
+        handshake = transport.close_handshake
+        self.receiver.lost(_why(handshake), clean=_is_goodbye(handshake))
 
     def pause_writing(self) -> None:
         """More than ``MAX_UNSENT_BYTES`` wait: the peer does not read. Its buffers go with it."""
@@ -135,6 +136,11 @@ class MediaSocket(WSListener):  # type: ignore[misc, unused-ignore]
         self._fragments = None
         self.receiver.fault(reason, code)
         self.close(code, reason)  # if the receiver has not
+
+
+def _is_goodbye(handshake: Any) -> bool:
+    """Whether the peer closed first, and as one does when there is nothing more to say (RFC 6455 §7.4.1)."""
+    return handshake is not None and bool(handshake.recv_then_sent) and int(handshake.recv.code) in (1000, 1001)
 
 
 def _why(handshake: Any) -> str:

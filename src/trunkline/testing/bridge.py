@@ -55,6 +55,10 @@ class BridgeEnd:
         """When the call wants to be woken."""
         return None if isinf(self.bridge.wake_at) else self.bridge.wake_at
 
+    def closed(self, code: int, reason: str, now: float) -> None:
+        """The telephone closed the media socket."""
+        self.bridge.lost(f"closed with {code} {reason}".rstrip(), now, clean=code in (1000, 1001))
+
     # --- call.bridge.Outside: what leaves the bridge is kept here ------------------------------------------------
 
     def opened(self, session: AgentSession) -> None:

@@ -137,11 +137,15 @@ class _PhoneEnd:
 
 
 class _GatewayEnd:
-    """The gateway's side does not tell a close from a loss but by its words."""
+    """A gateway's side without ``closed`` does not tell a close from a loss but by its words."""
 
     def __init__(self, gateway: Gateway) -> None:
         self.received = gateway.received
         self.lost = gateway.lost
+        self._closed: Callable[[int, str, float], None] | None = getattr(gateway, "closed", None)
 
     def closed(self, code: int, reason: str, now: float) -> None:
-        self.lost(f"closed with {code} {reason}".rstrip(), now)
+        if self._closed is not None:
+            self._closed(code, reason, now)
+        else:
+            self.lost(f"closed with {code} {reason}".rstrip(), now)

@@ -106,6 +106,7 @@ class WireSpec(msgspec.Struct, frozen=True):
     formats: tuple[AudioFormat, ...] = (MULAW_8K,)  # what its audio may be, preferred first
     marks: bool = False  # it tells when audio has been played
     clears: bool = False  # it can drop audio it has not played
+    closes: bool = False  # it says that a call is over by closing its socket in good order, not in words
     digits_in: bool = False
     digits_out: bool = False
     transfers: bool = False

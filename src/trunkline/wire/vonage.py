@@ -219,6 +219,7 @@ SPEC: Final = WireSpec(
     formats=tuple(_BY_RATE.values()),
     marks=True,
     clears=True,
+    closes=True,
     digits_in=True,
     digits_out=True,
     transfers=True,
