@@ -1,11 +1,12 @@
 """Whole calls over the open protocol on virtual time, on good and bad lines, with the product's call in the middle."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from open_calls import BASE, door, phone
 
-from trunkline.ai.events import DigitsWanted, TransferWanted
+from trunkline.ai.events import DigitsWanted, HangUpWanted, TransferWanted
 from trunkline.audio.format import PCM16_16K
 from trunkline.call.settings import CallSettings
 from trunkline.errors import Refused
@@ -21,8 +22,16 @@ from trunkline.testing.script import Action, HangUp, InterruptReply, PressKey, S
 from trunkline.testing.sounds import murmur
 from trunkline.wire._open_messages import Carriage
 from trunkline.wire._open_phone import OpenPhone
-from trunkline.wire.base import BinaryFrame, GatewayCodec, TextFrame
-from trunkline.wire.events import AudioHeard, PlayAudio, TellTranscript, TellTurnEnd, WireCommand
+from trunkline.wire.base import BinaryFrame, GatewayCodec, Output, TextFrame
+from trunkline.wire.events import (
+    AudioHeard,
+    MarkReached,
+    PlayAudio,
+    TellTranscript,
+    TellTurnEnd,
+    WireCommand,
+    WireEvent,
+)
 from trunkline.wire.open import SPEC
 
 CARRIAGES: list[Carriage] = ["binary", "json"]
@@ -162,6 +171,29 @@ def test_the_agent_may_press_keys_and_pass_the_caller_on() -> None:
     assert (outcome.ended.by, outcome.ended.reason) == ("gateway", "transferred")
     assert gateway.session is not None
     assert gateway.session.end_reason == "transferred"
+
+
+class Markless(Noting):
+    """Never sends a mark back."""
+
+    def send(self, event: WireEvent) -> Sequence[Output]:
+        return () if isinstance(event, MarkReached) else super().send(event)
+
+
+def test_a_client_that_sends_no_marks_back_is_hung_up_on_a_little_later() -> None:
+    ended = []
+    for kind in (Noting, Markless):
+        far = kind(phone())
+        agent = ScriptedAgent(greeting=reply("bye now", 1500, then=HangUpWanted("done")), wire=PCM16_16K)
+        ours = bridge_end(codec=admit(far, door(), base_url=BASE), spec=SPEC, model=agent, settings=CallSettings())
+        outcome, gateway = play(Phone(far, [], wire=PCM16_16K), ours, also=[agent])
+        assert outcome.ok
+        assert far.told == [TellTranscript("agent", "bye now", final=True), TellTurnEnd("agent")]
+        assert gateway.session is not None
+        assert gateway.session.ledger.balances
+        assert outcome.ended
+        ended.append(outcome.ended.at_ms)
+    assert 0 < ended[1] - ended[0] <= 2000
 
 
 class EchoGateway:
