@@ -1,6 +1,7 @@
 """Vonage's door: who is let in, to which call, and what the answer says."""
 
 import json
+import weakref
 from typing import Any
 
 import pytest
@@ -26,6 +27,7 @@ from trunkline.registry import load
 from trunkline.testing.scene import admit
 from trunkline.wire._vonage_gateway import VonageGateway
 from trunkline.wire._vonage_http import read_ncco
+from trunkline.wire._vonage_phone import VonagePhone
 from trunkline.wire.base import HttpCall, HttpReply, HttpRequest, Platform
 from trunkline.wire.events import HangUp, StreamStarted, StreamStopped, WireEvent
 from trunkline.wire.vonage import PLATFORM, VonageDoor, VonageSettings
@@ -77,8 +79,16 @@ def test_the_answer_is_the_pages_ncco() -> None:
 
 @pytest.mark.parametrize("post", [False, True])
 def test_a_whole_way_in(post: bool) -> None:
-    far = PLATFORM.phone(SETTINGS, call_id=CALL, caller=f"+{CALLER}", callee=f"+{CALLEE}")
-    far._post = post
+    far = VonagePhone(
+        secret=SECRET,
+        api_key=SETTINGS.api_key,
+        application_id=SETTINGS.application_id,
+        call=CALL,
+        caller=f"+{CALLER}",
+        callee=f"+{CALLEE}",
+        audio=PCM16_16K,
+        post=post,
+    )
     codec = admit(far, door(), base_url=BASE)
     assert isinstance(codec, VonageGateway)
     (began,) = hear(codec, far.opened())
@@ -226,12 +236,15 @@ def test_a_socket_that_could_not_be_connected_is_not_waited_for() -> None:
         connect(entrance.codec())
 
 
-def test_streams_that_are_over_are_forgotten() -> None:
+def test_a_door_keeps_no_stream_that_is_over() -> None:
     entrance = door()
-    for n in range(20):
-        entrance.hook("answer", webhook({"uuid": f"call-{n}"}), 0.0)
-        connect(entrance.codec(), ticket="9f2c" if n == 0 else f"ticket-{2 * n + 1}")
-    assert len(entrance._streams) == 0
+    entrance.hook("answer", webhook(), 0.0)
+    codec = entrance.codec()
+    connect(codec)
+    stream = weakref.ref(codec)
+    del codec
+    assert stream() is None
+    assert entrance.hook("event", event("completed"), 5.0).status == 204
 
 
 # --- settings ------------------------------------------------------------------------------------------------------

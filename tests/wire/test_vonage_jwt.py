@@ -1,11 +1,14 @@
 """Vonage's tokens: ours by its own package's judgement, its own by ours, and none that was tampered with."""
 
+import contextlib
 import json
 import time
 from typing import Any
 
 import jwt
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from vonage_calls import ACCOUNT, APPLICATION, CALL, SECRET, SETTINGS, WALL, door, key_pair, phone, webhook
 from vonage_jwt import JwtClient, verify_signature
 
@@ -33,7 +36,7 @@ def judge(now: float = 0.0) -> Webhooks:
 
 def signed(*, key: str = SECRET, algorithm: str = "HS256", body: bytes = BODY, **changes: Any) -> HttpRequest:
     claims = {name: value for name, value in {**CLAIMS, **changes}.items() if value is not ...}
-    token = jwt.encode(claims, key, algorithm=algorithm)
+    token = jwt.api_jws.encode(json.dumps(claims).encode(), key, algorithm=algorithm)  # looks at no claim
     return HttpRequest("POST", "", {"authorization": f"Bearer {token}"}, body, WALL)
 
 
@@ -75,6 +78,8 @@ BAD = [
     ("a time in words", signed(iat="now"), "not signed with"),
     ("too old", signed(iat=WALL - WINDOW_S - 1), "too old"),
     ("too new", signed(iat=WALL + WINDOW_S + 1), "too old"),
+    ("no time at all", signed(iat=float("nan")), "not signed with"),
+    ("the end of time", signed(iat=10**400), "not signed with"),
     ("no number", signed(jti=...), "not signed with"),
     ("an empty number", signed(jti=""), "no number"),
     ("another account", signed(api_key="other"), "VONAGE_API_KEY"),
@@ -93,6 +98,22 @@ def test_a_webhook_that_is_not_vonages_is_refused(why: str, request_: HttpReques
         judge().check(request_, 0.0)
     assert caught.value.status == 401
     assert SECRET not in str(caught.value)
+
+
+@given(st.one_of(st.text(max_size=60), st.binary(max_size=60).map(lambda b: b.decode("latin-1"))), st.integers(0, 300))
+def test_any_authorization_is_refused_and_nothing_else(noise: str, at: int) -> None:
+    good = signed().headers["authorization"]
+    for header in (noise, f"Bearer {noise}", good[:at] + noise + "!" + good[at + len(noise) + 1 :]):
+        with pytest.raises(Refused):
+            judge().check(HttpRequest("POST", "", {"authorization": header}, BODY, WALL), 0.0)
+
+
+@given(
+    st.dictionaries(st.sampled_from(list(CLAIMS)), st.one_of(st.none(), st.integers(), st.text(), st.lists(st.none())))
+)
+def test_any_claims_are_let_in_or_refused(changes: dict[str, Any]) -> None:
+    with contextlib.suppress(Refused):
+        judge().check(signed(**changes), 0.0)
 
 
 def test_a_request_that_nobody_dated_is_never_recent() -> None:

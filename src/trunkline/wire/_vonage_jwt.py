@@ -5,11 +5,12 @@ Protocol page §6 and §7. All time is Unix time, and an argument: what PyJWT wo
 
 from hashlib import sha256
 from hmac import compare_digest
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import jwt
 import msgspec
 from jwt.algorithms import RSAAlgorithm
+from msgspec import Meta
 
 from trunkline.errors import ConfigError, Refused
 from trunkline.wire._expiring import Expiring
@@ -86,7 +87,7 @@ class Claims(msgspec.Struct):
     """What is looked at of a webhook's token."""
 
     iss: str
-    iat: int | float
+    iat: Annotated[float, Meta(ge=0, le=1e12)]  # s
     jti: str
     api_key: str = ""
     application_id: str = ""
