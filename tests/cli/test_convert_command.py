@@ -170,7 +170,11 @@ STDIN = [
         ["--from-encoding", "pcm16", "--from-rate", "8000", "--normalize"],
         "<stdin> is a pipe: normalizing has to read it more",
     ),
-    (bytes(320), ["--from-encoding", "pcm16", "--from-rate", "9000"], "a rate of 9000 Hz is not supported: use one of 8000"),
+    (
+        bytes(320),
+        ["--from-encoding", "pcm16", "--from-rate", "9000"],
+        "a rate of 9000 Hz is not supported: use one of 8000",
+    ),
     (
         bytes(320),
         ["--from-encoding", "pcm16", "--from-rate", "8000", "--container", "flac"],
