@@ -56,7 +56,7 @@ def hold(platform: str, folder: Path, console: Console) -> DemoCall:
     model = local.agent(AgentSettings(), stt=ScriptedStt(known))
     config = Config.load(agent="local", host="127.0.0.1", port=0, record_dir=folder)
     # A secret of this run: the demonstration goes through the closed door, as a real call does.
-    config = config.with_platform(kind.spec, auth_token=secrets.token_hex(16))
+    config = config.with_platform(kind.spec, **{kind.spec.secret: secrets.token_hex(32)})
     codec = kind.phone(
         config.platform(kind.spec), call_id=f"CA{secrets.token_hex(16)}", caller="+15005550006", callee="+15005550001"
     )

@@ -119,6 +119,8 @@ class WireSpec(msgspec.Struct, frozen=True):
     settings: type[msgspec.Struct] = msgspec.Struct
     """Frozen struct of this platform's own settings. ``config`` fills it: environment ``<NAME>_<FIELD>`` in capitals,
     or table ``[<name>]`` of trunkline.toml. Fields that are secrets end in ``_token``, ``_secret`` or ``_key``."""
+    secret: str = "auth_token"  # noqa: S105 - the name of a setting
+    """The setting without which its door stays closed."""
     setup: str = ""  # what to type in the vendor's console (Markdown; {base} is the public base URL)
 
 

@@ -161,6 +161,7 @@ SPEC: Final = WireSpec(
     max_frames=10,  # as for Twilio: 200 ms keeps what a clear can't reach short
     lead_ms=200,
     settings=OpenSettings,
+    secret="token",  # noqa: S106 - its name
     setup=_SETUP,
 )
 

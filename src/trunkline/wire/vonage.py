@@ -227,6 +227,7 @@ SPEC: Final = WireSpec(
     max_frames=1,  # a message of any other length than 20 ms ends the leg
     lead_ms=200,
     settings=VonageSettings,
+    secret="signature_secret",  # noqa: S106 - its name
     setup=_SETUP,
 )
 
