@@ -8,6 +8,7 @@ TrunklineError
 ├── Refused            peer's  end call   someone was not let in (no signature, wrong ticket, unknown call)
 ├── Busy               ours    retry      no room for another call now
 └── AgentError         ours    see .then  the AI side failed
+    └── ProviderError  theirs  see .fault a vendor's endpoint failed: what kind of failure, and what to do about it
 
 Two questions have an answer in each: whose fault it is, and what happens now. No text here ever carries
 a payload, a phone number, a digit or a word somebody said.
@@ -16,6 +17,16 @@ a payload, a phone number, a digit or a word somebody said.
 from typing import Literal
 
 Reaction = Literal["retry", "end turn", "end call"]
+
+Fault = Literal["bad key", "quota", "rate limit", "transient", "our fault"]
+"""What went wrong at a vendor's endpoint.
+
+bad key      refused, and will be: use another provider, tell the operator, never hammer
+quota        nothing left to spend: as with a bad key, until somebody pays
+rate limit   too much at once: another provider now, this one again after ``retry_after_s``
+transient    a dropped socket, a time-out, a 5xx: try again at once, then another provider
+our fault    they say our request is wrong, or we can't read their answer: never the same again
+"""
 
 
 class TrunklineError(Exception):
@@ -75,3 +86,15 @@ class AgentError(TrunklineError):
     def __init__(self, what: str, *, then: Reaction = "end call") -> None:
         super().__init__(what)
         self.then = then
+
+
+class ProviderError(AgentError):
+    """A vendor's endpoint failed. ``provider`` is its name here; ``fault`` decides what is done about it."""
+
+    def __init__(
+        self, provider: str, fault: Fault, what: str, *, retry_after_s: float = 0.0, then: Reaction = "end call"
+    ) -> None:
+        super().__init__(f"{provider}: {what}", then=then)
+        self.provider = provider
+        self.fault = fault
+        self.retry_after_s = retry_after_s

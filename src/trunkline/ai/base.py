@@ -5,11 +5,15 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 import msgspec
 
-from trunkline.ai.events import AgentCommand, AgentEvent
+from trunkline.ai.events import AgentCommand, AgentEvent, SttEvent
 from trunkline.audio.format import AudioFormat
 
 Emit = Callable[[AgentEvent], None]
 """Hands an event to the call. Call it on the event loop's thread only; it never blocks and never raises."""
+
+
+SttEmit = Callable[[SttEvent], None]
+"""As ``Emit``, for a recogniser: it may also speculate about the end of a turn."""
 
 
 class CallFacts(msgspec.Struct, frozen=True):
@@ -76,6 +80,23 @@ class AgentSettings(msgspec.Struct, frozen=True):
     transfer_to: str = ""  # who a caller is sent to who asks for a person (a number or SIP URI; private)
     models: str = ""  # folder of fetched model files
     options: dict[str, str] = {}
+    tools: tuple[Any, ...] = ()  # of ``trunkline.ai.tools.Tool``
+    own: Any = None  # the provider's own settings: an instance of its ``ProviderSpec.settings``
+
+
+class ProviderSpec(msgspec.Struct, frozen=True):
+    """What a provider says about itself, for ``docs/providers.md``, ``trunkline doctor`` and the check at the start."""
+
+    name: str  # the file's name
+    title: str  # as its vendor writes it
+    settings: type[msgspec.Struct] = msgspec.Struct
+    """Frozen struct of this provider's own settings, every field with a default. ``config`` fills it: environment
+    ``<NAME>_<FIELD>`` in capitals, or table ``[<name>]`` of trunkline.toml. Secrets end in ``_key`` or ``_token``."""
+    key: str = ""  # the setting without which it can't work ("api_key"); empty where none is needed
+    key_from: str = ""  # where to get that key, for a person: a web address
+    offline: str = ""  # what does the same work without a key or a network, as one would type it
+    models: tuple[str, ...] = ()  # what may stand behind the slash, the default first; others are passed on as they are
+    about: str = ""  # Markdown: what it does, in what formats, what is worth knowing
 
 
 @runtime_checkable
@@ -129,7 +150,8 @@ class Vad(Part, Protocol):
 
 class SttSession(Protocol):
     """Turns one caller's voice into words. Emits ``CallerSaid``: partial texts, then exactly one final per turn, whose
-    text is empty when there were no words. One that knows ``turns`` emits ``SpeechStarted`` and ``SpeechStopped`` too.
+    text is empty when there were no words. One that knows ``turns`` emits ``SpeechStarted`` and ``SpeechStopped`` too,
+    and may speculate: ``CallerMayBeDone``, ``CallerWentOn``.
     """
 
     def hear(self, audio: bytes, now: float) -> None:
@@ -145,7 +167,8 @@ class SttSession(Protocol):
         ...
 
     async def run(self) -> None:
-        """The session's socket, until cancelled. Returns at once if it has none."""
+        """The session's socket, until cancelled. Returns at once if it has none. Raises ``ProviderError`` when it has
+        given up on the vendor: whoever runs it may then use another."""
         ...
 
 
@@ -156,7 +179,7 @@ class Stt(Part, Protocol):
     turns: bool  # it decides itself when a turn begins and ends; no Vad is run beside it
     partials: bool  # it emits texts that are not final yet
 
-    def open(self, facts: CallFacts, *, hears: AudioFormat, emit: Emit) -> SttSession: ...
+    def open(self, facts: CallFacts, *, hears: AudioFormat, emit: SttEmit) -> SttSession: ...
 
 
 class ToolCall(msgspec.Struct, frozen=True):
@@ -226,7 +249,8 @@ class TtsSession(Protocol):
         ...
 
     async def run(self) -> None:
-        """The session's own work, until cancelled; then nothing of it is left running."""
+        """The session's own work, until cancelled; then nothing of it is left running. Raises ``ProviderError`` when it
+        has given up on the vendor: whoever runs it may then use another."""
         ...
 
 

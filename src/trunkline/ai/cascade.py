@@ -43,7 +43,9 @@ from trunkline.ai.events import (
     AgentEvent,
     AgentFailed,
     CallAnswered,
+    CallerMayBeDone,
     CallerSaid,
+    CallerWentOn,
     KeyPressed,
     ReplyAudio,
     ReplyEnded,
@@ -54,6 +56,7 @@ from trunkline.ai.events import (
     SpeechStarted,
     SpeechStopped,
     StageReached,
+    SttEvent,
 )
 from trunkline.ai.reply import Reply, ReplyMaker
 from trunkline.audio.format import AudioFormat
@@ -172,8 +175,10 @@ class CascadeSession:
 
     # --- from the ears ---
 
-    def _heard(self, event: AgentEvent) -> None:
+    def _heard(self, event: SttEvent) -> None:
         match event:
+            case CallerMayBeDone() | CallerWentOn():
+                pass
             case SpeechStarted(at_ms):
                 self._speaking = True
                 self._turn_ms = (at_ms, at_ms)

@@ -117,6 +117,26 @@ AgentEvent = (
 )
 
 
+# --- between a recogniser and its cascade only ---
+
+
+class CallerMayBeDone(msgspec.Struct, frozen=True, gc=False):
+    """The recogniser half expects the turn to be over, with these words (private): a reply may be begun on trial, of
+    which nothing may be heard. ``CallerSaid`` settles it, ``CallerWentOn`` takes it back."""
+
+    text: str
+
+
+class CallerWentOn(msgspec.Struct, frozen=True, gc=False):
+    """The turn that ``CallerMayBeDone`` expected to be over is not."""
+
+
+SttEvent = AgentEvent | CallerMayBeDone | CallerWentOn
+
+
+# --- what the call tells its agent ---
+
+
 class CallAnswered(msgspec.Struct, frozen=True, gc=False):
     """The line is open: greet the caller, if the agent greets."""
 
