@@ -32,6 +32,13 @@ def test_stages_are_the_time_between_their_stamps() -> None:
     expected = {"stt": 250, "llm": 50, "tts": 80, "total": 410}
     assert latency.stages() == {name: pytest.approx(ms) for name, ms in expected.items()}
     assert latency.model_ms == pytest.approx(640)
+    assert latency.llm_at_ms == pytest.approx(260)
+    assert latency.tts_at_ms == pytest.approx(320)
+
+
+def test_a_line_of_the_log_has_what_is_known_in_whole_milliseconds() -> None:
+    stamps = TurnStamps(speech_end=10.0, model_started=10.2604, model_first_token=10.3116, first_audio=10.5)
+    assert latency_of(stamps).fields() == {"llm_ms": 51, "total_ms": 500, "llm_at_ms": 260}
 
 
 @pytest.mark.parametrize("missing", ["speech_end", "transcript_final", "model_first_token", "first_audio"])

@@ -117,6 +117,5 @@ class Journal:
             return
         judged = verdicts(latency, self._budgets)
         self._session.turns.append(Turn(generation, latency, judged))
-        stages = {f"{name}_ms": round(ms) for name, ms in latency.stages().items()}
         verdict = "SLOW" if "SLOW" in judged.values() else "OK"
-        out.append(Note("turn", {"generation": generation, **stages, "budget": verdict}))
+        out.append(Note("turn", {"generation": generation, **latency.fields(), "budget": verdict}))

@@ -57,11 +57,17 @@ class TurnLatency(msgspec.Struct, frozen=True):
     tts_ms: float | None = None
     total_ms: float | None = None
     model_ms: float | None = None  # from the model's start to its last token
+    llm_at_ms: float | None = None  # when the model was asked, after the end of speech
+    tts_at_ms: float | None = None  # when the voice was, likewise
 
     def stages(self) -> dict[str, float]:
         """The stages that are known, by their budget's name."""
         named = {"stt": self.stt_ms, "llm": self.llm_ms, "tts": self.tts_ms, "total": self.total_ms}
         return {name: ms for name, ms in named.items() if ms is not None}
+
+    def fields(self) -> dict[str, int]:
+        """All that is known, in whole milliseconds, as a line of the log has it."""
+        return {name: round(ms) for name, ms in msgspec.structs.asdict(self).items() if ms is not None}
 
 
 def latency_of(stamps: TurnStamps) -> TurnLatency:
@@ -72,6 +78,8 @@ def latency_of(stamps: TurnStamps) -> TurnLatency:
         tts_ms=_between(stamps.synthesis_started, stamps.synthesis_first_byte),
         total_ms=_between(stamps.speech_end, stamps.first_audio),
         model_ms=_between(stamps.model_started, stamps.model_ended),
+        llm_at_ms=_between(stamps.speech_end, stamps.model_started),
+        tts_at_ms=_between(stamps.speech_end, stamps.synthesis_started),
     )
 
 
