@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 import soundfile
 
-from trunkline.call.session import CallSession
-from trunkline.store.recordings import FileSink, RecordingRoom
+from trunkline.call.latency import TurnLatency
+from trunkline.call.session import CallSession, Key, Turn, Utterance
+from trunkline.store.recordings import FileSink, RecordingRoom, record_beside
 
 
 def session(call_id: str = "CA1") -> CallSession:
@@ -57,6 +58,39 @@ def test_only_the_owner_may_read_a_recording(tmp_path: Path) -> None:
     asyncio.run(record(room, call, [bytes(4)]))
     room.close()
     assert Path(call.recording).stat().st_mode & 0o077 == 0
+    assert record_beside(Path(call.recording)).stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("private", [False, True])
+def test_the_calls_record_is_beside_its_recording_and_private_only_if_asked(tmp_path: Path, private: bool) -> None:
+    call, room = session(), RecordingRoom(tmp_path, private=private)
+    call.caller, call.parameters = "+15005550006", {"name": "Ann"}
+    call.transcript.append(Utterance("caller", "my secret", 20.0))
+    call.keys.append(Key("7", 30.0))
+    call.turns.append(Turn(1, TurnLatency(total_ms=250.0), {"total": "OK"}))
+    asyncio.run(record(room, call, [bytes(4)]))
+    room.close()
+    kept = CallSession.from_json(record_beside(Path(call.recording)).read_bytes())
+    if private:
+        assert kept == call
+        return
+    assert (kept.call_id, kept.turns, kept.recording) == (call.call_id, call.turns, Path(call.recording).name)
+    assert [(said.text, said.at_ms) for said in kept.transcript] == [("", 20.0)]
+    assert [(key.digit, key.at_ms) for key in kept.keys] == [("", 30.0)]
+    told = record_beside(Path(call.recording)).read_text()
+    assert not [secret for secret in ("+1500", "Ann", "secret", str(tmp_path)) if secret in told]
+
+
+def test_a_record_that_is_there_is_never_written_over(tmp_path: Path) -> None:
+    call = session()
+    first, again = RecordingRoom(tmp_path), RecordingRoom(tmp_path, "flac")
+    asyncio.run(record(first, call, [bytes(4)]))
+    there = record_beside(Path(call.recording)).read_bytes()
+    asyncio.run(record(again, call, [bytes(4)]))
+    first.close()
+    again.close()
+    assert Path(call.recording).name.endswith("-2.flac")
+    assert [file.read_bytes() == there for file in sorted(tmp_path.glob("*.json"))].count(True) == 1
 
 
 @pytest.mark.parametrize("call_id", ["../../etc/passwd", "a/b\\c\0d", "", "x" * 500, "ünïcode"])
@@ -89,7 +123,8 @@ def test_two_calls_of_one_name_at_the_same_time_get_two_files(tmp_path: Path) ->
     calls, room = [session(), session()], RecordingRoom(tmp_path)
     asyncio.run(both())
     room.close()
-    assert len({call.recording for call in calls}) == len(list(tmp_path.iterdir())) == 2
+    assert len({call.recording for call in calls}) == len(list(tmp_path.glob("*.wav"))) == 2
+    assert len(list(tmp_path.glob("*.json"))) == 2
 
 
 def test_a_disk_that_falls_behind_ends_the_recording_and_not_the_process(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The record of a call: everything worth keeping, nothing that lives."""
 
 from datetime import datetime
+from pathlib import PurePath
 from typing import Any, Literal
 
 import msgspec
@@ -92,6 +93,18 @@ class CallSession(msgspec.Struct):
             "balances": self.ledger.balances,
             "quality": None if self.quality is None else round(self.quality.score),
         }
+
+    def masked(self) -> "CallSession":
+        """The same call without what is private: no numbers, no words, no keys, no folders."""
+        return msgspec.structs.replace(
+            self,
+            caller="",
+            callee="",
+            parameters={},
+            transcript=[msgspec.structs.replace(said, text="") for said in self.transcript],
+            keys=[msgspec.structs.replace(key, digit="") for key in self.keys],
+            recording=PurePath(self.recording).name,
+        )
 
     def to_json(self) -> bytes:
         """The record as JSON."""

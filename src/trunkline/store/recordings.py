@@ -1,4 +1,6 @@
-"""Recordings of calls as WAV or FLAC files, streamed to disk by one thread of their own."""
+"""Recordings of calls as WAV or FLAC files, streamed to disk by one thread of their own, each with its call's record
+beside it: the same name, and ``.json``.
+"""
 
 import asyncio
 import os
@@ -49,17 +51,21 @@ class _Flac:
 
 
 class RecordingRoom:
-    """The folder recordings go to. One per process; ``sink`` gives each call its own file."""
+    """The folder recordings go to. One per process; ``sink`` gives each call its own file.
 
-    def __init__(self, folder: Path, kind: Kind = "wav") -> None:
+    The records beside them say nothing private (``CallSession.masked``) unless ``private`` is asked for.
+    """
+
+    def __init__(self, folder: Path, kind: Kind = "wav", *, private: bool = False) -> None:
         self.folder = folder
         self.kind: Kind = kind
+        self.private = private
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="recordings")
         self._taken: set[Path] = set()  # names of calls that are still on
 
     def sink(self) -> "FileSink":
         """A sink for one call."""
-        return FileSink(self.folder, self._thread, self.kind, self._taken)
+        return FileSink(self.folder, self._thread, self.kind, self._taken, private=self.private)
 
     def close(self) -> None:
         """Wait for what is still to be written."""
@@ -71,13 +77,21 @@ class FileSink:
 
     A WAV's header is right after every write, so a process that dies leaves a playable file. A disk that fails or
     falls too far behind ends the recording, never the call: a file with holes would claim that words were spoken when
-    they were not. ``close`` then raises the ``OSError``.
+    they were not. ``close`` then raises the ``OSError``. The call's record, as it is by then, is written by ``close``.
     """
 
     def __init__(
-        self, folder: Path, thread: ThreadPoolExecutor, kind: Kind = "wav", taken: set[Path] | None = None
+        self,
+        folder: Path,
+        thread: ThreadPoolExecutor,
+        kind: Kind = "wav",
+        taken: set[Path] | None = None,
+        *,
+        private: bool = False,
     ) -> None:
         self._taken = set() if taken is None else taken
+        self._private = private
+        self._session: CallSession | None = None
         self._path: Path | None = None
         self._folder = folder
         self._kind = kind
@@ -93,10 +107,11 @@ class FileSink:
         started = session.started_at.strftime("%Y%m%dT%H%M%S")
         name = f"{started}-{session.platform}-{_UNSAFE.sub('', session.call_id)[:_MAX_NAME] or 'call'}"
         path, again = self._folder / f"{name}.{self._kind}", 1
-        while path in self._taken or path.exists():
+        while path in self._taken or path.exists() or record_beside(path).exists():
             again += 1
             path = path.with_name(f"{name}-{again}.{self._kind}")
         self._path = path
+        self._session = session
         self._taken.add(path)
         session.recording = str(path)
         self._thread.submit(self._begin, path, session.rate)
@@ -113,8 +128,11 @@ class FileSink:
 
     async def close(self) -> None:
         """Wait until all is written. Raises the ``OSError`` that stopped the writing, if one did."""
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._end)
-        if self._path is not None:
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._thread, self._end)
+        if self._path is not None and self._session is not None:
+            record = (self._session if self._private else self._session.masked()).to_json()
+            await loop.run_in_executor(self._thread, self._keep, record_beside(self._path), record)
             self._taken.discard(self._path)
         if self._error is not None:
             raise self._error
@@ -122,9 +140,7 @@ class FileSink:
     def _begin(self, path: Path, rate: int) -> None:
         try:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)  # voices are private
-            # 0o600 and never somebody else's file, from its first moment on
-            descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-            self._disk = os.fdopen(descriptor, "wb")
+            self._disk = _new(path)
             self._file = _Wav(self._disk, rate) if self._kind == "wav" else _Flac(self._disk, rate)
         except OSError as error:
             self._error = error
@@ -138,6 +154,15 @@ class FileSink:
         except OSError as error:
             self._error = error
 
+    def _keep(self, path: Path, record: bytes) -> None:
+        if not path.parent.is_dir():  # then the recording failed for that very reason, and says so
+            return
+        try:
+            with _new(path) as file:
+                file.write(record)
+        except OSError as error:
+            self._error = self._error or error
+
     def _end(self) -> None:
         try:
             if self._file is not None:
@@ -146,3 +171,13 @@ class FileSink:
                 self._disk.close()
         except OSError as error:
             self._error = error
+
+
+def record_beside(recording: Path) -> Path:
+    """Where the record of a recorded call is."""
+    return recording.with_suffix(".json")
+
+
+def _new(path: Path) -> BinaryIO:
+    """A file for its owner alone, and never somebody else's, from its first moment on."""
+    return os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb")
