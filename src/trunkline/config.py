@@ -53,6 +53,9 @@ class Config(BaseSettings):
     drain_seconds: float = Field(30, ge=0, description="How long running calls may go on after a stop signal.")
     record_dir: Path | None = Field(None, description="Folder for call recordings. Unset: nothing is recorded.")
     record_format: Literal["wav", "flac"] = Field("wav", description="What recordings are written as.")
+    record_private: bool = Field(
+        False, description="Write numbers, words and keys into the record beside each recording."
+    )
     models_dir: Path | None = Field(None, description="Folder of fetched model files.")
     vad: Literal["auto", "silero", "webrtc", "energy"] = Field(
         "auto", description="What finds speech. auto: Silero if its model is here, else WebRTC."

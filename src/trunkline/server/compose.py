@@ -24,7 +24,7 @@ from trunkline.server.media import MediaDoor, RunnerFactory
 from trunkline.server.routes import Route, Routes
 from trunkline.server.sender import HttpSender
 from trunkline.server.watchdog import Watchdog
-from trunkline.store.recordings import Kind, RecordingRoom
+from trunkline.store.recordings import RecordingRoom
 from trunkline.wire.base import ChoosingDoor, Platform
 from trunkline.wire.tickets import TicketBook
 
@@ -66,7 +66,7 @@ async def compose(
     for route in routes.values():
         if isinstance(route.door, ChoosingDoor):
             route.door.prefer(model.hears, model.speaks)
-    recordings = _recordings(config.record_dir, config.record_format) if config.record_dir else None
+    recordings = _recordings(config, config.record_dir) if config.record_dir else None
     with closing(recordings) if recordings else nullcontext():
         await model.warm_up()
         try:
@@ -98,13 +98,13 @@ def open_platforms(config: Config, base_url: str) -> dict[str, Route]:
     return routes
 
 
-def _recordings(folder: Path, kind: Kind) -> RecordingRoom:
+def _recordings(config: Config, folder: Path) -> RecordingRoom:
     """The folder for recordings. It is made now: better no start than a call that is not recorded."""
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
         raise ConfigError(f"the folder for recordings can't be made: {error.strerror}") from None
-    return RecordingRoom(folder, kind)
+    return RecordingRoom(folder, config.record_format, private=config.record_private)
 
 
 def _runners(
