@@ -7,6 +7,7 @@ TrunklineError
 ├── RemoteError        peer's  end call   a phone platform broke its own protocol
 ├── Refused            peer's  end call   someone was not let in (no signature, wrong ticket, unknown call)
 ├── Busy               ours    retry      no room for another call now
+├── ToolError          yours   go on      a function of the application can't do what the model asked
 └── AgentError         ours    see .then  the AI side failed
     └── ProviderError  theirs  see .fault a vendor's endpoint failed: what kind of failure, and what to do about it
 
@@ -78,6 +79,11 @@ class Refused(TrunklineError):
 
 class Busy(TrunklineError):
     """No room for another call: answer 503, or the platform's own word for busy."""
+
+
+class ToolError(TrunklineError):
+    """For an application's own functions to raise: the text is told to the model, which may try again or tell the
+    caller. It is the only error of theirs whose text is told, so it may be as private as the conversation."""
 
 
 class AgentError(TrunklineError):

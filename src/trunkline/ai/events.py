@@ -71,10 +71,11 @@ class ReplyEnded(msgspec.Struct, frozen=True, gc=False):
 
 
 class StageReached(msgspec.Struct, frozen=True, gc=False):
-    """A latency stamp: it happened now."""
+    """A latency stamp: it happened now, or ``ago_ms`` before now, while it was not yet known to belong to the call."""
 
     stage: Stage
     generation: int
+    ago_ms: float = 0.0
 
 
 class HangUpWanted(msgspec.Struct, frozen=True, gc=False):
@@ -95,6 +96,14 @@ class DigitsWanted(msgspec.Struct, frozen=True, gc=False):
     digits: str
 
 
+class HandOverWanted(msgspec.Struct, frozen=True, gc=False):
+    """Let the agent named ``to`` speak from now on, after all that was said so far. For ``ai.handover``, which knows
+    the agents of the call; to a call that has only one it means nothing."""
+
+    to: str
+    about: str = ""  # what the next agent should know, in the words of this one (private)
+
+
 class AgentFailed(msgspec.Struct, frozen=True, gc=False):
     """The agent can't go on. ``reason`` is for the log and holds nothing private."""
 
@@ -113,6 +122,7 @@ AgentEvent = (
     | HangUpWanted
     | TransferWanted
     | DigitsWanted
+    | HandOverWanted
     | AgentFailed
 )
 

@@ -16,6 +16,7 @@ from trunkline.ai.events import (
     CallAnswered,
     CallerSaid,
     DigitsWanted,
+    HandOverWanted,
     HangUpWanted,
     KeyPressed,
     ReplyAudio,
@@ -206,6 +207,8 @@ class Call:
                 self._journal.ignored(kind, out)
             case DigitsWanted(digits):
                 out.append(SendDigits(digits))
+            case HandOverWanted():
+                out.append(Note("agent has nobody to hand over to", level="warning"))
             case AudioMissing() | MarkReached() | DigitPressed() | SpeechStarted() | SpeechStopped() | CallerSaid():
                 if self._caller is not None and self._agent is not None:
                     self._caller_did(event, self._caller, self._agent.playout, now, out)
@@ -307,8 +310,8 @@ class Call:
                 agent.end(generation)
                 out.extend(agent.playout.pop(now))
                 agent.playout.settle(now)
-            case StageReached(stage, generation):
-                self._journal.stage(stage, generation, now)
+            case StageReached(stage, generation, ago_ms):
+                self._journal.stage(stage, generation, now - ago_ms / 1000)
             case HangUpWanted(reason):
                 self._farewell = HangUp(reason)
                 agent.end_all()
