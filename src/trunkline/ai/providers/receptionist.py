@@ -69,14 +69,14 @@ class Receptionist:
     async def reply(
         self, history: Sequence[Message], tools: Sequence[ToolSpec] = ()
     ) -> AsyncIterator[TextDelta | ToolCall]:
-        text, call = self._answer(history, frozenset(tool.name for tool in tools))
+        text, call = self.answer(history, frozenset(tool.name for tool in tools))
         for word in re.findall(r"\S+\s*", text):
             yield TextDelta(word)
             await asyncio.sleep(0)  # as a model would: words come one by one
         if call is not None:
             yield call
 
-    def _answer(self, history: Sequence[Message], can: frozenset[str]) -> tuple[str, ToolCall | None]:
+    def answer(self, history: Sequence[Message], can: frozenset[str]) -> tuple[str, ToolCall | None]:
         """What to say to the caller's last line, and what to do then."""
         asked = [line for line in history if line.role in ("caller", "key", "voice")]
         if not asked:
@@ -92,7 +92,7 @@ class Receptionist:
         intent = _intent(line)
         if intent is Intent.REPEAT:
             before = [line for line in asked if line.role == "voice" or _intent(line) is not Intent.REPEAT]
-            return self._answer(before, can)
+            return self.answer(before, can)
         topic = next((i for i in map(_intent, reversed(asked[:-1])) if i in _FOR_A_PERSON or i is Intent.BOOKING), None)
         if intent is Intent.YES and topic in _FOR_A_PERSON:
             intent = Intent.PERSON
