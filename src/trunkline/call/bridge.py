@@ -18,7 +18,16 @@ from trunkline.call.effects import CallOver, Effect, Hear, Note, OpenAgent, Save
 from trunkline.call.events import CallEvent, EndRequested, LinkLost, PeerFault
 from trunkline.call.settings import CallSettings
 from trunkline.errors import Refused, RemoteError
-from trunkline.wire.base import BinaryFrame, CloseSocket, GatewayCodec, HttpCall, Output, TextFrame, WireSpec
+from trunkline.wire.base import (
+    BinaryFrame,
+    CloseSocket,
+    GatewayCodec,
+    HttpCall,
+    Output,
+    StartingCodec,
+    TextFrame,
+    WireSpec,
+)
 from trunkline.wire.events import AudioHeard, PlayAudio, WireCommand, WireEvent
 
 # A peer that lets this much pile up unread is not listening any more: ten seconds of base64 G.711, and more than any
@@ -105,6 +114,10 @@ class Bridge:
         self._clock = clock
         self._session: AgentSession | None = None
         self._busy = False
+        self._errors = 0  # messages that broke the protocol
+        self._max_errors = spec.max_errors
+        patience_s = spec.start_after_s if isinstance(codec, StartingCodec) else None
+        self._start_at = inf if patience_s is None else clock() + patience_s  # whether the platform says so or not
         self._wake_asked = inf
         self._waiting: deque[WireEvent | AgentEvent | CallEvent] = deque()
 
@@ -113,7 +126,7 @@ class Bridge:
     @property
     def wake_at(self) -> float:
         """When to ``tick`` at the latest."""
-        return self.call.wake_at
+        return min(self.call.wake_at, self._start_at)
 
     def received(self, data: bytes, binary: bool, now: float) -> None:
         """One whole message from the platform."""
@@ -121,7 +134,7 @@ class Bridge:
         try:
             events = codec.receive(data, binary=binary, now=now)
         except RemoteError as error:
-            self._feed(PeerFault(str(error), error.close_code), now)
+            self._at_fault(error, now)
             return
         except Refused as error:
             self._feed(PeerFault(error.reason, error.close_code), now)
@@ -169,6 +182,8 @@ class Bridge:
     def tick(self, now: float) -> None:
         """``wake_at`` has come."""
         self._wake_asked = inf
+        if now >= self._start_at:
+            self._start(now)
         if self._link.buffered() > MAX_UNREAD_BYTES:
             self._feed(PeerFault(f"the peer left more than {MAX_UNREAD_BYTES} bytes unread", 1008), now)
             return
@@ -195,8 +210,24 @@ class Bridge:
             if self.call.wake_at < self._wake_asked:
                 self._ask_to_wake()
 
+    def _at_fault(self, error: RemoteError, now: float) -> None:
+        """A message broke the protocol. So many are borne: a call is worth more than a packet."""
+        self._errors += 1
+        if self._errors < self._max_errors:
+            fields = {"reason": str(error), "errors": self._errors, "limit": self._max_errors}
+            self._outside.note(Note("peer at fault, and borne", fields, "warning"))
+        else:
+            self._feed(PeerFault(str(error), error.close_code), now)
+
+    def _start(self, now: float) -> None:
+        """The platform has had its time to say that its stream starts."""
+        self._start_at = inf
+        if isinstance(self._codec, StartingCodec):
+            for event in self._codec.start(now):
+                self._feed(event, now)
+
     def _ask_to_wake(self) -> None:
-        self._wake_asked = self.call.wake_at
+        self._wake_asked = self.wake_at
         self._outside.wake(self._wake_asked)
 
     def _agent_raised(self, error: Exception, now: float) -> None:
@@ -241,6 +272,7 @@ class Bridge:
                 self._put((effect,))
             case CallOver():
                 self._session = None
+                self._start_at = inf
                 self._outside.over(effect)
             case command:
                 self._put(self._codec.send(command))

@@ -9,6 +9,8 @@ from datetime import datetime
 from math import inf
 from typing import Final
 
+from msgspec import structs
+
 from trunkline.ai.base import CallFacts
 from trunkline.ai.events import (
     AgentEvent,
@@ -81,6 +83,8 @@ class Call:
         started_at: datetime,
         now: float,
     ) -> None:
+        if spec.silence_timeout_s is not None:
+            settings = structs.replace(settings, silence_timeout_s=spec.silence_timeout_s)
         self.session = CallSession(call_id="", platform=spec.name, agent=agent, started_at=started_at)
         self.wake_at = now + settings.start_timeout_s
         self._spec = spec
@@ -205,6 +209,8 @@ class Call:
                 self._finish(Trigger.OVER, self._reason(reason), now, out, CloseSocket())
             case MessageIgnored(kind):
                 self._journal.ignored(kind, out)
+                if self._spec.idles:
+                    self._watch.alive(now)
             case DigitsWanted(digits):
                 out.append(SendDigits(digits))
             case HandOverWanted():

@@ -91,6 +91,7 @@ class HttpReply(msgspec.Struct, frozen=True):
     status: int
     body: bytes = b""
     content_type: str = "text/plain"
+    headers: dict[str, str] = {}  # further ones
 
 
 # --- the platform ----------------------------------------------------------------------------------------------
@@ -103,6 +104,7 @@ class WireSpec(msgspec.Struct, frozen=True):
     title: str  # as its vendor writes it
     media_path: str  # where its media socket comes in
     hooks: tuple[str, ...] = ()  # POST /hooks/<name>/<hook>; the first one announces calls
+    hook_paths: dict[str, str] = {}  # of hooks that come in at a path of their own as well
     formats: tuple[AudioFormat, ...] = (MULAW_8K,)  # what its audio may be, preferred first
     marks: bool = False  # it tells when audio has been played
     clears: bool = False  # it can drop audio it has not played
@@ -113,12 +115,18 @@ class WireSpec(msgspec.Struct, frozen=True):
     transcripts: bool = False  # it wants to be told what is said, and whose turn is over
     speech: bool = False  # it wants to be told when the caller starts and stops speaking
     pauses: bool = False  # it may stop sending the caller's audio for as long as the agent speaks
+    idles: bool = False  # it may send no audio for a while: whatever message comes shows that it is there
     frame_ms: int = 20  # audio goes out in whole multiples of this
     max_frames: int = 1  # how many such frames one message may hold
     lead_ms: int = 200  # how far ahead of the playback to send
+    start_after_s: float | None = None  # its stream starts by itself so long after the socket (``StartingCodec``)
+    silence_timeout_s: float | None = None  # its own, in the place of ``CallSettings.silence_timeout_s``
+    keep_alive_s: float | None = None  # ping its socket this often
+    max_errors: int = 1  # the how-manyeth message that breaks the protocol ends the call
     settings: type[msgspec.Struct] = msgspec.Struct
     """Frozen struct of this platform's own settings. ``config`` fills it: environment ``<NAME>_<FIELD>`` in capitals,
     or table ``[<name>]`` of trunkline.toml. Fields that are secrets end in ``_token``, ``_secret`` or ``_key``."""
+    also: dict[str, str] = {}  # settings that have a further name in the environment: its own comes first
     secret: str = "auth_token"  # noqa: S105 - the name of a setting
     """The setting without which its door stays closed."""
     setup: str = ""  # what to type in the vendor's console (Markdown; {base} is the public base URL)
@@ -138,6 +146,15 @@ class GatewayCodec(Protocol):
 
     def send(self, command: WireCommand) -> Sequence[Output]:
         """What this command is on the wire; empty where the platform has no such thing."""
+        ...
+
+
+@runtime_checkable
+class StartingCodec(GatewayCodec, Protocol):
+    """A codec whose platform may never say that its stream starts. ``WireSpec.start_after_s`` is its patience."""
+
+    def start(self, now: float) -> Sequence[WireEvent]:
+        """Start the stream now, if it has not: ``StreamStarted``."""
         ...
 
 
@@ -238,4 +255,13 @@ class Platform(Protocol):
 
     def phone(self, settings: Any, *, call_id: str, caller: str, callee: str) -> PhoneCodec:
         """The platform's side, for simulated phones."""
+        ...
+
+
+@runtime_checkable
+class TunedPlatform(Platform, Protocol):
+    """A platform some of whose abilities are the operator's to say."""
+
+    def tuned(self, settings: Any) -> WireSpec:
+        """``spec``, as it is with these settings."""
         ...
