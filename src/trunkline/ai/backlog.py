@@ -10,7 +10,7 @@ class Backlog:
         self.forgotten_ms = 0.0
         """Audio that nobody made anything of and that was too old to keep."""
         self._format = audio
-        self._limit_bytes = audio.bytes(int(keep_s * audio.rate))
+        self._limit_bytes = audio.bytes_for(1000 * keep_s)
         self._kept = bytearray()
         self._start = 0  # the position of the first byte kept
 
@@ -34,7 +34,7 @@ class Backlog:
 
     def done(self, until_ms: float) -> None:
         """All before ``until_ms`` has been made something of."""
-        until = self._format.bytes(int(until_ms * self._format.rate / 1000))
+        until = self._format.bytes_for(until_ms)
         self._let_go(max(0, min(until - self._start, len(self._kept))))
 
     def rest(self) -> bytes:
@@ -46,4 +46,4 @@ class Backlog:
         self._start += size
 
     def _ms(self, size: int) -> float:
-        return 1000 * self._format.samples(size) / self._format.rate
+        return self._format.ms(size)
