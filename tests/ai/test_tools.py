@@ -2,7 +2,7 @@
 
 import asyncio
 import enum
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 import pytest
@@ -108,3 +108,20 @@ def test_what_cannot_be_told_to_a_model_is_a_config_error(function: Any, sentenc
     with pytest.raises(ConfigError) as error:
         tool(function)
     assert str(error.value) == sentence
+
+
+def test_a_parameter_may_be_told_of_in_its_type() -> None:
+    @tool
+    def order(number: Annotated[int, "How many."], size: Annotated[str, msgspec.Meta(max_length=3)] = "xl") -> None: ...
+
+    assert order.parameters["properties"] == {
+        "number": {"type": "integer", "description": "How many."},
+        "size": {"type": "string", "maxLength": 3, "default": "xl"},
+    }
+
+
+def test_a_name_no_model_server_takes_is_refused() -> None:
+    def größe() -> None: ...
+
+    with pytest.raises(ConfigError, match="tool größe: models take only names"):
+        tool(größe)
