@@ -9,6 +9,7 @@ own settings are ``TWILIO_AUTH_TOKEN``, or ``auth_token = "…"`` in its table `
 import os
 import tomllib
 from collections.abc import Mapping
+from itertools import product
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple, Self, TypeVar
 
@@ -138,7 +139,7 @@ class Config(BaseSettings):
 
     def platform(self, spec: WireSpec) -> Any:
         """A platform's own settings: an instance of ``spec.settings``. Raises ``ConfigError``."""
-        return self.section(spec.name, spec.settings, prefix=f"{spec.name.upper()}_")
+        return self.section(spec.name, spec.settings, prefix=f"{spec.name.upper()}_", also=spec.also)
 
     def with_platform(self, spec: WireSpec, **settings: str) -> Self:
         """The same configuration, but for these settings of a platform: for a gateway that nobody else shall call."""
@@ -148,19 +149,24 @@ class Config(BaseSettings):
         changed._layers = (given, *self._layers)
         return changed
 
-    def section(self, table: str, kind: type[S], *, prefix: str = "", **fixed: Any) -> S:
+    def section(
+        self, table: str, kind: type[S], *, prefix: str = "", also: Mapping[str, str] | None = None, **fixed: Any
+    ) -> S:
         """A struct of settings from ``<prefix><FIELD>`` or from ``[table]`` of the file. Raises ``ConfigError``.
 
-        ``prefix`` is ``TRUNKLINE_<TABLE>_`` unless given. Fields in ``fixed`` are not looked for.
+        ``prefix`` is ``TRUNKLINE_<TABLE>_`` unless given. Fields in ``fixed`` are not looked for. ``also`` has further
+        names of fields: each is looked for where the field's own name was not found.
         """
+        also = also or {}
         prefix = prefix or f"{PREFIX}{table.upper()}_"
         fields = {field.name: field for field in msgspec.structs.fields(kind) if field.name not in fixed}
         _refuse_strangers(self._layers, prefix, fields, table)
         values = dict(fixed)
         for name, field in fields.items():
-            for layer in self._layers:
-                if (raw := layer.values.get(f"{prefix}{name.upper()}")) not in (None, ""):
-                    values[name] = _convert(raw, field.type, f"{prefix}{name.upper()}", layer.origin)
+            names = (f"{prefix}{name.upper()}", also.get(name, ""))
+            for layer, known in product(self._layers, names):
+                if (raw := layer.values.get(known)) not in (None, ""):
+                    values[name] = _convert(raw, field.type, known, layer.origin)
                     break
         return kind(**values)
 
