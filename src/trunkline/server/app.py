@@ -1,9 +1,9 @@
 """The HTTP side: webhooks of the phone platforms, and what an orchestrator asks of a service."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-from fastapi import FastAPI, Request, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from starlette.requests import ClientDisconnect
 
@@ -20,8 +20,10 @@ MAX_WEBHOOK_BYTES = 64 * 1024
 _log = logs.get(__name__)
 
 
-def make_app(*, routes: Mapping[str, Route], base_url: str, board: Switchboard) -> FastAPI:
-    """The application. ``routes`` are the open platforms by name."""
+def make_app(
+    *, routes: Mapping[str, Route], base_url: str, board: Switchboard, routers: Sequence[APIRouter] = ()
+) -> FastAPI:
+    """The application. ``routes`` are the open platforms by name; ``routers`` bring what else it answers."""
     # No pages that describe the interface: whoever needs one has the documentation.
     app = FastAPI(title="Trunkline", docs_url=None, redoc_url=None, openapi_url=None)
 
@@ -63,9 +65,26 @@ def make_app(*, routes: Mapping[str, Route], base_url: str, board: Switchboard) 
         except ClientDisconnect:
             log.warning("webhook cut short: its body did not come whole")
             return _bare(400)  # nobody is there to read it
-        return Response(reply.body, reply.status, media_type=reply.content_type)
+        return Response(reply.body, reply.status, reply.headers, media_type=reply.content_type)
 
+    for name, route in routes.items():
+        for hook, path in route.spec.hook_paths.items():
+            app.add_api_route(path, _bound(webhook, name, hook), methods=["GET", "POST"])
+    for router in routers:
+        app.include_router(router)
     return app
+
+
+_Answer = Callable[[Request], Awaitable[Response]]
+
+
+def _bound(webhook: Callable[[str, str, Request], Awaitable[Response]], platform: str, hook: str) -> _Answer:
+    """``webhook`` for this one hook."""
+
+    async def answer(request: Request) -> Response:
+        return await webhook(platform, hook, request)
+
+    return answer
 
 
 async def _request(request: Request, base_url: str) -> HttpRequest:

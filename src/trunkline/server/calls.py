@@ -12,6 +12,7 @@ from trunkline import logs
 from trunkline.call.bridge import Link as CallLink
 from trunkline.errors import Busy
 from trunkline.server.link import Receiver
+from trunkline.server.tally import Tally
 from trunkline.wire.base import GatewayCodec, WireSpec
 
 FAREWELL_S: Final = 5.0
@@ -73,6 +74,7 @@ class Switchboard:
 
     def __init__(self, *, max_calls: int, lag_s: Callable[[], float] = lambda: 0.0) -> None:
         self.max_calls = max_calls
+        self.tally = Tally()
         self._lag_s = lag_s
         self._calls: dict[asyncio.Task[None], Runner] = {}
         self._group = asyncio.TaskGroup()
@@ -115,7 +117,8 @@ class Switchboard:
 
     def carry(self, runner: Runner, link: Link, log: FilteringBoundLogger) -> None:
         """Run the call to its end, then close its socket."""
-        task = self._group.create_task(_carry(runner, link, log))
+        self.tally.began()
+        task = self._group.create_task(_carry(runner, link, log, self.tally))
         self._calls[task] = runner
         task.add_done_callback(self._calls.pop)
 
@@ -143,11 +146,11 @@ class Switchboard:
             await asyncio.wait(list(self._calls), timeout=seconds)
 
 
-async def _carry(runner: Runner, link: Link, log: FilteringBoundLogger) -> None:
+async def _carry(runner: Runner, link: Link, log: FilteringBoundLogger, tally: Tally) -> None:
     """The outer edge of a call's task: whatever happens in there stays in there."""
     code, reason = 1000, ""
     try:
-        await runner.run()
+        tally.over(await runner.run())
     except asyncio.CancelledError:
         code, reason = 1001, "the service is stopping"
         raise

@@ -17,6 +17,7 @@ from trunkline.call.session import CallSession
 from trunkline.call.settings import CallSettings
 from trunkline.config import Config
 from trunkline.errors import ConfigError
+from trunkline.server import health
 from trunkline.server.agents import agent_model
 from trunkline.server.app import make_app
 from trunkline.server.calls import Accepted, Switchboard
@@ -25,7 +26,7 @@ from trunkline.server.routes import Route, Routes
 from trunkline.server.sender import HttpSender
 from trunkline.server.watchdog import Watchdog
 from trunkline.store.recordings import RecordingRoom
-from trunkline.wire.base import ChoosingDoor, Platform
+from trunkline.wire.base import ChoosingDoor, Platform, TunedPlatform
 from trunkline.wire.tickets import TicketBook
 
 TICKET_BYTES = 24
@@ -77,7 +78,9 @@ async def compose(
                     board=board,
                     make_runner=make_runner or _runners(config, model, http, recordings, keep),
                 )
-                yield Gateway(make_app(routes=routes, base_url=base_url, board=board), media, board, base_url)
+                routers = [health.router(board, agent=model.name)]
+                app = make_app(routes=routes, base_url=base_url, board=board, routers=routers)
+                yield Gateway(app, media, board, base_url)
         finally:
             await model.close()
 
@@ -94,7 +97,8 @@ def open_platforms(config: Config, base_url: str) -> dict[str, Route]:
         platform: Platform = registry.load("wire", name)
         settings = config.platform(platform.spec)
         door = platform.door(settings, base_url=base_url, tickets=tickets, insecure=config.insecure)
-        routes[name] = Route(platform.spec, door)
+        spec = platform.tuned(settings) if isinstance(platform, TunedPlatform) else platform.spec
+        routes[name] = Route(spec, door)
     return routes
 
 

@@ -1,5 +1,6 @@
 """One media socket, as its call sees it."""
 
+import asyncio
 from typing import Any, Final, Protocol
 
 from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
@@ -41,7 +42,7 @@ class MediaSocket(WSListener):  # type: ignore[misc, unused-ignore]
     Set ``receiver`` before the first frame arrives, that is before control returns to the event loop.
     """
 
-    __slots__ = ("_fragments", "_fragments_binary", "_log", "_transport", "_unsent", "receiver")
+    __slots__ = ("_fragments", "_fragments_binary", "_log", "_pinger", "_transport", "_unsent", "receiver")
 
     receiver: Receiver
 
@@ -50,6 +51,7 @@ class MediaSocket(WSListener):  # type: ignore[misc, unused-ignore]
         self._transport: WSTransport
         self._fragments: bytearray | None = None
         self._fragments_binary = False
+        self._pinger: asyncio.TimerHandle | None = None
 
     # --- towards the peer ------------------------------------------------------------------------------------------
 
@@ -72,6 +74,15 @@ class MediaSocket(WSListener):  # type: ignore[misc, unused-ignore]
         """Bytes the kernel has not taken yet."""
         size: int = self._unsent()
         return size
+
+    def keep_alive(self, every_s: float) -> None:
+        """Ping the peer this often from now on: a proxy between us may cut a connection that is silent one way."""
+        self._pinger = asyncio.get_running_loop().call_later(every_s, self._ping, every_s)
+
+    def _ping(self, every_s: float) -> None:
+        if not self._transport.is_close_frame_sent:
+            self._transport.send_ping()
+            self.keep_alive(every_s)
 
     async def closed(self) -> None:
         """Wait until the socket is gone. After ``close`` that is soon: a peer that lingers is cut off."""
@@ -98,6 +109,8 @@ class MediaSocket(WSListener):  # type: ignore[misc, unused-ignore]
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         """The connection is gone, whoever ended it."""
+        if self._pinger is not None:
+            self._pinger.cancel()
         handshake = transport.close_handshake
         self.receiver.lost(_why(handshake), clean=_is_goodbye(handshake))
 

@@ -68,6 +68,8 @@ class MediaDoor:
         codec = codec_for(route.door, self._public(request))
         link.receiver = runner = self._make_runner(Accepted(route.spec, codec, link, log))
         protocol = answer_upgrade(link, transport, request.target, request.key)
+        if route.spec.keep_alive_s is not None:
+            link.keep_alive(route.spec.keep_alive_s)
         self._board.carry(runner, link, log)
         log.info("media socket open", calls=self._board.active)
         return protocol
