@@ -29,7 +29,7 @@ ALLOWED = {
     "call": {"audio", "wire", "ai"},
     "store": {"call"},
     "registry": set(),
-    "config": {"call", "wire", "registry"},
+    "config": {"ai", "call", "wire", "registry"},
     "logs": set(),
     "agent": {"ai", "server", "config"},
     "server": {"audio", "wire", "ai", "call", "store", "config", "logs", "registry"},

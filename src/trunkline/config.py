@@ -24,6 +24,7 @@ from pydantic_settings import (
 )
 
 from trunkline import registry
+from trunkline.ai.base import ProviderSpec
 from trunkline.errors import ConfigError
 from trunkline.wire.base import WireSpec
 
@@ -143,11 +144,21 @@ class Config(BaseSettings):
 
     def with_platform(self, spec: WireSpec, **settings: str) -> Self:
         """The same configuration, but for these settings of a platform: for a gateway that nobody else shall call."""
-        prefix = f"{spec.name.upper()}_"
+        return self._with(f"{spec.name.upper()}_", settings)
+
+    def _with(self, prefix: str, settings: Mapping[str, Any]) -> Self:
         changed = self.model_copy()
         given = _Layer("the program", {f"{prefix}{name.upper()}": value for name, value in settings.items()})
         changed._layers = (given, *self._layers)
         return changed
+
+    def provider(self, spec: ProviderSpec) -> Any:
+        """A provider's own settings: an instance of ``spec.settings``. Raises ``ConfigError``."""
+        return self.section(spec.name, spec.settings, prefix=f"{spec.name.upper()}_")
+
+    def with_provider(self, name: str, **settings: Any) -> Self:
+        """The same configuration, but for these settings of a provider: for one that is a stand-in."""
+        return self._with(f"{name.upper()}_", settings)
 
     def section(
         self, table: str, kind: type[S], *, prefix: str = "", also: Mapping[str, str] | None = None, **fixed: Any
@@ -200,7 +211,8 @@ def _read_toml() -> dict[str, Any]:
 
 def _flatten(toml: Mapping[str, Any]) -> dict[str, Any]:
     """``port`` becomes ``TRUNKLINE_PORT``, ``auth_token`` in ``[twilio]`` ``TWILIO_AUTH_TOKEN``."""
-    tables = {name: f"{name.upper()}_" for name in registry.names("wire")} | {"call": f"{PREFIX}CALL_"}
+    vendors = (*registry.names("wire"), *registry.names("ai.providers"))
+    tables = {name: f"{name.upper()}_" for name in vendors} | {"call": f"{PREFIX}CALL_"}
     flat: dict[str, Any] = {}
     for key, value in toml.items():
         if isinstance(value, dict):

@@ -11,6 +11,7 @@ from trunkline.ai.base import (
     AgentProvider,
     AgentSettings,
     LlmProvider,
+    ProviderSpec,
     SttProvider,
     TtsProvider,
     VadProvider,
@@ -41,24 +42,24 @@ def agent_model(agent: Agent, config: Config) -> AgentModel:
         },
     )
     if not config.agent and (agent.stt or agent.llm or agent.tts):
-        return _cascade(agent, settings)
+        return _cascade(agent, settings, config)
     wanted = config.agent or agent.model
-    provider, settings = _provider(wanted, AgentProvider, "an agent", settings)
+    provider, settings = _provider(wanted, AgentProvider, "an agent", settings, config)
     model: AgentModel = provider.agent(settings)
     return model
 
 
-def _cascade(agent: Agent, settings: AgentSettings) -> AgentModel:
+def _cascade(agent: Agent, settings: AgentSettings, config: Config) -> AgentModel:
     """Named parts; what is not named is what the local agent has."""
     ears = None
     if agent.stt:
-        provider, own = _provider(agent.stt, SttProvider, "a recogniser", settings)
+        provider, own = _provider(agent.stt, SttProvider, "a recogniser", settings, config)
         ears = provider.stt(own)
     vad, vad_settings = _provider(
-        settings.options["vad"] or vad_at_hand(settings.models), VadProvider, "a voice detector", settings
+        settings.options["vad"] or vad_at_hand(settings.models), VadProvider, "a voice detector", settings, config
     )
-    llm, llm_settings = _provider(agent.llm or "receptionist", LlmProvider, "a language model", settings)
-    tts, tts_settings = _provider(agent.tts or "espeak", TtsProvider, "a voice", settings)
+    llm, llm_settings = _provider(agent.llm or "receptionist", LlmProvider, "a language model", settings, config)
+    tts, tts_settings = _provider(agent.tts or "espeak", TtsProvider, "a voice", settings, config)
     return Cascade(
         name="+".join(part for part in (agent.stt, agent.llm, agent.tts) if part),
         vad=vad.vad(vad_settings),
@@ -71,11 +72,22 @@ def _cascade(agent: Agent, settings: AgentSettings) -> AgentModel:
     )
 
 
-def _provider(wanted: str, kind: type, role: str, settings: AgentSettings) -> tuple[Any, AgentSettings]:
-    """The provider behind ``vendor/model``, and the settings that name the model."""
+def _provider(wanted: str, kind: type, role: str, settings: AgentSettings, config: Config) -> tuple[Any, AgentSettings]:
+    """The provider behind ``vendor/model``, and the settings that name the model and hold the provider's own."""
     vendor, _, model = wanted.partition("/")
     provider = registry.load(_ROOM, vendor) if vendor in registry.names(_ROOM) else None
     if not isinstance(provider, kind):
         choices = [name for name in registry.names(_ROOM) if isinstance(registry.load(_ROOM, name), kind)]
         raise ConfigError(f"{vendor!r} is not {role}: choose one of {', '.join(choices)}")
-    return provider, msgspec.structs.replace(settings, model=model)
+    spec: ProviderSpec | None = getattr(provider, "spec", None)
+    return provider, msgspec.structs.replace(settings, model=model, own=spec and _own(spec, config))
+
+
+def _own(spec: ProviderSpec, config: Config) -> Any:
+    """A provider's own settings; without the key it needs there is no start."""
+    own = config.provider(spec)
+    if spec.key and not getattr(own, spec.key):
+        offline = f"; without a key there is {spec.offline}" if spec.offline else ""
+        name = f"{spec.name}_{spec.key}".upper()
+        raise ConfigError(f"{spec.title} needs {name}, which is not set (get one at {spec.key_from}){offline}")
+    return own
