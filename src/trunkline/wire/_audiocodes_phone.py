@@ -37,6 +37,7 @@ from trunkline.wire.base import CloseSocket, HttpReply, MediaAddress, Output, Te
 from trunkline.wire.events import (
     AudioHeard,
     AudioMissing,
+    CallDescribed,
     ClearAudio,
     DigitPressed,
     EndUtterance,
@@ -45,6 +46,7 @@ from trunkline.wire.events import (
     MessageIgnored,
     PlayAudio,
     SendDigits,
+    StreamResumed,
     StreamStarted,
     StreamStopped,
     TellSpeech,
@@ -246,8 +248,8 @@ class AudioCodesPhone:
                 return (end, CloseSocket())
             case AudioMissing() | MarkReached():
                 return ()
-            case StreamStarted():
-                return ()  # said by opened()
+            case StreamStarted() | StreamResumed() | CallDescribed():
+                return ()  # said by opened(), by reopened(), and in the activity that follows
             case _:
                 assert_never(event)
 

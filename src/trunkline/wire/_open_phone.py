@@ -28,6 +28,7 @@ from trunkline.wire.base import BinaryFrame, CloseSocket, HttpCall, HttpReply, M
 from trunkline.wire.events import (
     AudioHeard,
     AudioMissing,
+    CallDescribed,
     ClearAudio,
     DigitPressed,
     HangUp,
@@ -36,6 +37,7 @@ from trunkline.wire.events import (
     PlayAudio,
     SendDigits,
     SendMark,
+    StreamResumed,
     StreamStarted,
     StreamStopped,
     TellTranscript,
@@ -169,8 +171,8 @@ class OpenPhone:
                 return (TextFrame(msgspec.json.encode({"type": kind})),)
             case StreamStopped(reason=reason):
                 return (TextFrame(encode(SessionEnd(reason))), CloseSocket())
-            case StreamStarted():
-                return ()  # said by opened()
+            case StreamStarted() | StreamResumed() | CallDescribed():
+                return ()  # said by opened(), or not at all
             case _:
                 assert_never(event)
 

@@ -16,12 +16,14 @@ from trunkline.wire.base import CloseSocket, HttpCall, HttpReply, MediaAddress, 
 from trunkline.wire.events import (
     AudioHeard,
     AudioMissing,
+    CallDescribed,
     ClearAudio,
     DigitPressed,
     MarkReached,
     MessageIgnored,
     PlayAudio,
     SendMark,
+    StreamResumed,
     StreamStarted,
     StreamStopped,
     WireCommand,
@@ -155,8 +157,8 @@ class TwilioPhone:
             case StreamStopped():
                 stop = self._say("stop", {"accountSid": self._account_sid, "callSid": self._call_sid})
                 return (stop, CloseSocket())
-            case StreamStarted():
-                return ()  # said by opened()
+            case StreamStarted() | StreamResumed() | CallDescribed():
+                return ()  # said by opened(), or not at all
             case _:
                 assert_never(event)
 

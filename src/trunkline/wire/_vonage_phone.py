@@ -16,12 +16,14 @@ from trunkline.wire.base import BinaryFrame, CloseSocket, HttpCall, HttpReply, M
 from trunkline.wire.events import (
     AudioHeard,
     AudioMissing,
+    CallDescribed,
     ClearAudio,
     DigitPressed,
     MarkReached,
     MessageIgnored,
     PlayAudio,
     SendMark,
+    StreamResumed,
     StreamStarted,
     StreamStopped,
     WireCommand,
@@ -152,8 +154,8 @@ class VonagePhone:
                 return (_say({"event": kind}),)
             case StreamStopped():
                 return (*self._report_end(), CloseSocket())  # the socket is not told in words
-            case StreamStarted():
-                return ()  # said by opened()
+            case StreamStarted() | StreamResumed() | CallDescribed():
+                return ()  # said by opened(), or not at all
             case _:
                 assert_never(event)
 

@@ -115,6 +115,7 @@ class WireSpec(msgspec.Struct, frozen=True):
     transcripts: bool = False  # it wants to be told what is said, and whose turn is over
     speech: bool = False  # it wants to be told when the caller starts and stops speaking
     pauses: bool = False  # it may stop sending the caller's audio for as long as the agent speaks
+    resumes: bool = False  # a call outlives its socket: the platform opens another one for it (``ResumingCodec``)
     idles: bool = False  # it may send no audio for a while: whatever message comes shows that it is there
     frame_ms: int = 20  # audio goes out in whole multiples of this
     max_frames: int = 1  # how many such frames one message may hold
@@ -146,6 +147,27 @@ class GatewayCodec(Protocol):
 
     def send(self, command: WireCommand) -> Sequence[Output]:
         """What this command is on the wire; empty where the platform has no such thing."""
+        ...
+
+
+@runtime_checkable
+class RefusingCodec(GatewayCodec, Protocol):
+    """A codec whose platform has words for a stream that may not be. Where it has none, its socket is just closed."""
+
+    def refuse(self, reason: str) -> Sequence[Output]:
+        """The answer to the start that was just received, in the place of ``replies``. No stream follows."""
+        ...
+
+
+@runtime_checkable
+class ResumingCodec(GatewayCodec, Protocol):
+    """A codec whose stream may go on over another socket: where ``WireSpec.resumes`` is set, all of them are."""
+
+    def resume(self, now: float) -> None:
+        """A new socket has taken the place of the lost one. What must be said on it first goes into ``replies``.
+
+        The call accounts for the time up to ``now``; a hole that is told of later begins here.
+        """
         ...
 
 
@@ -195,6 +217,15 @@ class RequestDoor(Door, Protocol):
         ...
 
 
+@runtime_checkable
+class NamingDoor(Door, Protocol):
+    """A door that knows from the upgrade request for which call it is: a second socket is refused before it is one."""
+
+    def call_id(self, request: HttpRequest) -> str:
+        """The id that the call's ``StreamStarted`` will have. Asked after ``upgrade``."""
+        ...
+
+
 def codec_for(door: Door, request: HttpRequest) -> GatewayCodec:
     """A codec for the media socket that ``request`` became. Ask ``door.upgrade`` first."""
     return door.codec_for(request) if isinstance(door, RequestDoor) else door.codec()
@@ -240,6 +271,15 @@ class PhoneCodec(Protocol):
 
     def send(self, event: WireEvent) -> Sequence[Output]:
         """What this event is on the wire."""
+        ...
+
+
+@runtime_checkable
+class ResumingPhone(PhoneCodec, Protocol):
+    """A phone codec whose platform opens another socket when a call has lost its own."""
+
+    def reopened(self) -> Sequence[Output]:
+        """What the platform says first on the socket that replaces the lost one."""
         ...
 
 

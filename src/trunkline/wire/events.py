@@ -24,6 +24,23 @@ class StreamStarted(msgspec.Struct, frozen=True):
     parameters: dict[str, str] = {}
 
 
+class StreamResumed(msgspec.Struct, frozen=True, gc=False):
+    """Said first on a new socket: it takes the place of the one that this call has lost. No stream starts here.
+
+    Sent only by codecs of platforms whose ``WireSpec`` has ``resumes``.
+    """
+
+    call_id: str
+
+
+class CallDescribed(msgspec.Struct, frozen=True):
+    """Facts about the call that come after its stream has started. What is empty is not known any better."""
+
+    caller: str = ""  # private
+    callee: str = ""  # private
+    parameters: dict[str, str] = {}
+
+
 class AudioHeard(msgspec.Struct, frozen=True, gc=False):
     """The caller's voice, any length, in the stream's ``hears`` format."""
 
@@ -65,7 +82,17 @@ class StreamStopped(msgspec.Struct, frozen=True, gc=False):
     reason: str
 
 
-WireEvent = StreamStarted | AudioHeard | AudioMissing | DigitPressed | MarkReached | MessageIgnored | StreamStopped
+WireEvent = (
+    StreamStarted
+    | StreamResumed
+    | CallDescribed
+    | AudioHeard
+    | AudioMissing
+    | DigitPressed
+    | MarkReached
+    | MessageIgnored
+    | StreamStopped
+)
 
 
 Speaker = Literal["caller", "agent"]
