@@ -148,9 +148,9 @@ class Switchboard:
 
 async def _carry(runner: Runner, link: Link, log: FilteringBoundLogger, tally: Tally) -> None:
     """The outer edge of a call's task: whatever happens in there stays in there."""
-    code, reason = 1000, ""
+    code, reason, record = 1000, "", None
     try:
-        tally.over(await runner.run())
+        record = await runner.run()
     except asyncio.CancelledError:
         code, reason = 1001, "the service is stopping"
         raise
@@ -158,5 +158,6 @@ async def _carry(runner: Runner, link: Link, log: FilteringBoundLogger, tally: T
         code, reason = 1011, "internal error"
         log.exception("call failed")
     finally:
+        tally.ended(record)
         link.close(code, reason)
     await link.closed()

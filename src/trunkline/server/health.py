@@ -45,5 +45,5 @@ def report(board: Switchboard, *, agent: str) -> dict[str, Any]:
         "active_calls": board.active,
         "max_calls": board.max_calls,
         "total_calls": tally.total,
-        "success_rate": round(tally.success_rate(board.active), 4),
+        "success_rate": round(tally.success_rate, 4),
     }

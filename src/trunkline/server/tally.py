@@ -7,10 +7,11 @@ _AGENT_FAILED = "agent failed"  # how such a call's ``end_reason`` begins
 
 
 class Tally:
-    """Counts calls. A call that never comes back to be counted, because it was cut or raised, did not succeed."""
+    """Counts calls."""
 
     def __init__(self) -> None:
         self.total = 0  # calls that began
+        self.over = 0  # … and are over
         self.succeeded = 0  # … and ended as calls do
         self.agent_failures = 0  # calls in a row, up to the latest one to end, that ended because the agent failed
 
@@ -18,14 +19,15 @@ class Tally:
         """A call begins."""
         self.total += 1
 
-    def over(self, record: object) -> None:
-        """A call is over, and this is what its runner made of it."""
+    def ended(self, record: object) -> None:
+        """A call is over. Without a ``CallSession`` there is no record of it: it was cut, or something raised."""
+        self.over += 1
         if not isinstance(record, CallSession):
             return
         self.succeeded += record.state is CallState.ENDED
         self.agent_failures = self.agent_failures + 1 if record.end_reason.startswith(_AGENT_FAILED) else 0
 
-    def success_rate(self, active: int) -> float:
-        """The part of all calls that are over which ended well; 1 while none is. ``active`` are under way."""
-        over = self.total - active
-        return self.succeeded / over if over else 1.0
+    @property
+    def success_rate(self) -> float:
+        """The part of all calls that are over which ended well; 1 while none is."""
+        return self.succeeded / self.over if self.over else 1.0
