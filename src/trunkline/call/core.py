@@ -31,19 +31,14 @@ from trunkline.ai.events import (
     TransferWanted,
 )
 from trunkline.audio.format import AudioFormat
-from trunkline.audio.recorder import StereoRecorder
 from trunkline.call.effects import CallOver, Effect, Hear, Note, OpenAgent, Tell
 from trunkline.call.events import CallEvent, EndRequested, LinkLost, PeerFault
-from trunkline.call.hearing import CallerVoice
 from trunkline.call.journal import Journal
-from trunkline.call.ledger import AgentLedger, CallerLedger, Ledger
-from trunkline.call.listening import Listening
-from trunkline.call.playout import Playout
+from trunkline.call.ledger import Ledger
 from trunkline.call.session import CallSession
 from trunkline.call.settings import CallSettings
-from trunkline.call.speaking import AgentVoice
 from trunkline.call.state import CallState, Trigger, after
-from trunkline.call.tape import Tape
+from trunkline.call.stream import Stream
 from trunkline.call.turn import TurnTaking, Verdict
 from trunkline.call.watch import Overdue, Watch
 from trunkline.wire.base import CloseSocket, WireSpec
@@ -95,10 +90,7 @@ class Call:
         self._active = True  # as the state says, kept at hand for every frame
         self._turn = TurnTaking(settings.barge_in)
         self._journal = Journal(self.session, settings.budgets, transcripts=spec.transcripts)
-        self._caller: CallerVoice | None = None
-        self._agent: AgentVoice | None = None
-        self._tape: Tape | None = None
-        self._listening: Listening | None = None
+        self._stream: Stream | None = None
         self._farewell: HangUp | Transfer | None = None
         self._step(Trigger.ANSWERED)
 
@@ -109,20 +101,17 @@ class Call:
 
     @property
     def _heard_at(self) -> float | None:
-        return None if self._caller is None else self._caller.heard_at
+        return None if self._stream is None else self._stream.caller.heard_at
 
     @property
     def loose_end_at(self) -> float:
         """``tick`` by then too, if anything else wakes you: the last frame of a stalled source waits for it."""
-        return inf if self._agent is None else self._agent.playout.alone_at
+        return inf if self._stream is None else self._stream.playout.alone_at
 
     @property
     def ledger(self) -> Ledger:
         """Where every sample is at this moment."""
-        return Ledger(
-            self._agent.playout.ledger if self._agent else AgentLedger(),
-            self._caller.ledger if self._caller else CallerLedger(),
-        )
+        return Ledger() if self._stream is None else self._stream.ledger
 
     def feed(self, event: WireEvent | AgentEvent | CallEvent, now: float) -> Sequence[Effect]:
         """Something happened. Raises nothing; once the call is over it returns nothing."""
@@ -142,13 +131,8 @@ class Call:
         if not self._active:
             return out
         self._take_turn(self._turn.tick(now), now, out)
-        if self._agent is not None:
-            out.extend(self._agent.playout.pop(now))
-            self._agent.playout.settle(now)
-        if self._tape is not None:
-            self._tape.save(now, out)
-        if self._listening is not None:
-            self._listening.tick(now, out)
+        if self._stream is not None:
+            self._stream.tick(now, out)
         self._look(now, out)
         self._follow(now, out)
         return out
@@ -157,22 +141,17 @@ class Call:
 
     def hear(self, audio: bytes, now: float) -> bytes:
         """The caller's audio: what the agent is to hear of it. The short way of feeding ``AudioHeard``."""
-        caller = self._caller
-        if caller is None or not self._active:
+        if self._stream is None or not self._active:
             return b""
-        if self._tape is not None:
-            self._tape.caller(audio)
-        if self._listening is not None and self._listening.monitor is not None:
-            self._listening.monitor.push(audio)
-        return caller.receive(audio, now)
+        return self._stream.hear(audio, now)
 
     def speak(self, audio: bytes, generation: int, now: float) -> Sequence[Effect]:
         """The agent's audio: what to send of it now. The short way of feeding ``ReplyAudio``."""
-        agent = self._agent
-        if agent is None or not self._active:
+        stream = self._stream
+        if stream is None or not self._active:
             return ()
-        playout = agent.playout
-        agent.push(audio, generation)
+        playout = stream.playout
+        stream.agent.push(audio, generation)
         sent = playout.pop(now)
         if playout.first_sent or playout.heard:
             out: list[Effect] = [*sent]
@@ -186,7 +165,7 @@ class Call:
 
     def _take(self, event: WireEvent | AgentEvent | CallEvent, now: float, out: list[Effect]) -> None:
         match event:
-            case LinkLost(clean=True) if self._spec.closes and self._caller is not None:
+            case LinkLost(clean=True) if self._spec.closes and self._stream is not None:
                 self._finish(Trigger.OVER, self._reason("hung up"), now, out)
             case LinkLost(reason):
                 expected = self.state is CallState.ENDING
@@ -194,14 +173,14 @@ class Call:
             case PeerFault(reason, close_code):
                 out.append(Note("peer at fault", {"reason": reason, "close_code": close_code}, "warning"))
                 self._finish(Trigger.BROKE, reason, now, out, CloseSocket(close_code, _short(reason)))
-            case EndRequested(reason) if self._caller is None:  # there is no stream yet to hang up
+            case EndRequested(reason) if self._stream is None:  # there is no stream yet to hang up
                 self._finish(Trigger.OVER, reason, now, out, CloseSocket(1001, _short(reason)))
             case EndRequested(reason):
                 self._leave(HangUp(reason), now, out)
             case AgentFailed(reason):
                 out.append(Note("agent failed", {"reason": reason}, "error"))
                 self._finish(Trigger.BROKE, f"agent failed: {reason}", now, out, CloseSocket(1011, "agent failed"))
-            case StreamStarted() if self._caller is not None:
+            case StreamStarted() if self._stream is not None:
                 self._take(PeerFault("a second start", 1002), now, out)
             case StreamStarted():
                 self._start(event, now, out)
@@ -216,38 +195,22 @@ class Call:
             case HandOverWanted():
                 out.append(Note("agent has nobody to hand over to", level="warning"))
             case AudioMissing() | MarkReached() | DigitPressed() | SpeechStarted() | SpeechStopped() | CallerSaid():
-                if self._caller is not None and self._agent is not None:
-                    self._caller_did(event, self._caller, self._agent.playout, now, out)
+                if self._stream is not None:
+                    self._caller_did(event, self._stream, now, out)
             case ReplyStarted() | ReplyText() | ReplyEnded() | StageReached() | HangUpWanted() | TransferWanted():
-                if self._agent is not None:
-                    self._agent_did(event, self._agent, now, out)
+                if self._stream is not None:
+                    self._agent_did(event, self._stream, now, out)
             case AudioHeard() | ReplyAudio():
                 raise AssertionError("audio has a path of its own")
 
     def _start(self, event: StreamStarted, now: float, out: list[Effect]) -> None:
-        session, spec, settings = self.session, self._spec, self._settings
+        session, spec = self.session, self._spec
         session.call_id, session.caller, session.callee = event.call_id, event.caller, event.callee
         session.parameters = dict(event.parameters)
         session.rate = event.hears.rate
         hears = event.hears if event.hears in self._hears else self._hears[0]
         speaks = event.speaks if event.speaks in self._speaks else self._speaks[0]
-        self._caller = CallerVoice(event.hears, hears, now)
-        playout = Playout(
-            event.speaks,
-            self._caller.timeline,
-            frame_ms=spec.frame_ms,
-            max_frames=spec.max_frames,
-            lead_ms=spec.lead_ms if settings.lead_ms is None else settings.lead_ms,
-            marks=spec.marks,
-            clears=spec.clears,
-            keep_sound=settings.record,
-            max_queue_s=settings.max_queue_s,
-        )
-        self._agent = AgentVoice(speaks, event.speaks, playout)
-        if settings.quality:
-            self._listening = Listening(event.hears, settings.quality_thresholds, now)
-        if settings.record:
-            self._tape = Tape(StereoRecorder(event.hears, event.speaks), playout, now)
+        self._stream = Stream(event, hears=hears, speaks=speaks, spec=spec, settings=self._settings, now=now)
         self._step(Trigger.STREAM_STARTED)
         facts = CallFacts(event.call_id, spec.name, event.caller, event.callee, event.parameters)
         out.append(Note("call started", {"caller": event.caller, "callee": event.callee, "wire": str(event.hears)}))
@@ -257,16 +220,16 @@ class Call:
     def _caller_did(
         self,
         event: AudioMissing | MarkReached | DigitPressed | SpeechStarted | SpeechStopped | CallerSaid,
-        caller: CallerVoice,
-        playout: Playout,
+        stream: Stream,
         now: float,
         out: list[Effect],
     ) -> None:
+        caller, playout = stream.caller, stream.playout
         match event:
             case AudioMissing(samples, lost):
                 if lost:
                     out.append(Note("caller audio missing", {"samples": samples}, "warning"))
-                self._hear_silence(caller.missing(samples, now), out)
+                stream.missing(samples, now, out)
             case MarkReached(name):
                 playout.mark_reached(name, now)
                 out.extend(playout.pop(now))
@@ -299,10 +262,11 @@ class Call:
     def _agent_did(
         self,
         event: ReplyStarted | ReplyText | ReplyEnded | StageReached | HangUpWanted | TransferWanted,
-        agent: AgentVoice,
+        stream: Stream,
         now: float,
         out: list[Effect],
     ) -> None:
+        agent, playout = stream.agent, stream.playout
         match event:
             case ReplyStarted(generation):
                 if self._turn.held and not agent.knows(generation):
@@ -314,23 +278,23 @@ class Call:
                 agent.text(text, generation)
             case ReplyEnded(generation):
                 agent.end(generation)
-                out.extend(agent.playout.pop(now))
-                agent.playout.settle(now)
+                out.extend(playout.pop(now))
+                playout.settle(now)
             case StageReached(stage, generation, ago_ms):
                 self._journal.stage(stage, generation, now - ago_ms / 1000)
             case HangUpWanted(reason):
                 self._farewell = HangUp(reason)
                 agent.end_all()
-                out.extend(agent.playout.pop(now))
+                out.extend(playout.pop(now))
             case TransferWanted(target):
                 self._farewell = Transfer(target)
                 agent.end_all()
-                out.extend(agent.playout.pop(now))
+                out.extend(playout.pop(now))
 
     def _take_turn(self, verdict: Verdict | None, now: float, out: list[Effect]) -> None:
-        if verdict is None or self._agent is None:
+        if verdict is None or self._stream is None:
             return
-        playout = self._agent.playout
+        playout = self._stream.playout
         match verdict:
             case Verdict.HOLD:
                 out.extend(playout.hold(now))
@@ -348,13 +312,6 @@ class Call:
                 self._step(Trigger.INTERRUPTED)
                 if not self._turn.speaking:
                     self._step(Trigger.CALLER_FINISHED)
-
-    def _hear_silence(self, silence: tuple[bytes, bytes], out: list[Effect]) -> None:
-        wire, agent = silence
-        if self._tape is not None:
-            self._tape.caller(wire)
-        if agent:
-            out.append(Hear(agent))
 
     # --- the end --------------------------------------------------------------------------------------------------
 
@@ -380,20 +337,8 @@ class Call:
         self, trigger: Trigger, reason: str, now: float, out: list[Effect], close: CloseSocket | None = None
     ) -> None:
         session = self.session
-        if self._caller is not None and self._agent is not None:
-            playout = self._agent.playout
-            cut = playout.finish(now)
-            for reply in playout.heard:
-                self._journal.heard(reply, out)
-            self._journal.interrupted(cut, out)
-            session.under_runs = playout.under_runs
-            session.under_run_ms = 1000 * playout.under_run_s
-            session.samples = self._caller.timeline.samples
-            if self._tape is not None:
-                session.samples = max(session.samples, self._tape.finish(out))
-                session.recorded = self._tape.summary
-            if self._listening is not None:
-                session.quality = self._listening.summary
+        if self._stream is not None:
+            self._stream.finish(session, self._journal, now, out)
         session.ledger = self.ledger
         session.end_reason = reason
         self._step(trigger)
@@ -407,7 +352,7 @@ class Call:
         if now > self.wake_at + LATE_S:
             return  # we are late ourselves: what we miss may well be waiting to be read
         settings = self._settings
-        if self._spec.pauses and self._agent is not None and self._agent.playout.unheard(now):
+        if self._spec.pauses and self._stream is not None and self._stream.playout.unheard(now):
             self._watch.alive(now)
         match self._watch.overdue(now, self._heard_at):
             case Overdue.START:
@@ -416,16 +361,16 @@ class Call:
                 self._finish(Trigger.OVER, self._reason("hung up"), now, out, CloseSocket())
             case Overdue.AUDIO:
                 self._take(PeerFault(f"no audio for {settings.silence_timeout_s:g} s", 1008), now, out)
-            case Overdue.FRAME if self._caller is not None:
-                if silence := self._caller.quiet(now):
+            case Overdue.FRAME if self._stream is not None:
+                if silence := self._stream.caller.quiet(now):
                     out.append(Hear(silence))
 
     # --- after each event -----------------------------------------------------------------------------------------
 
     def _follow(self, now: float, out: list[Effect]) -> None:
         """What follows from what just happened, and when to look again."""
-        if self._agent is not None and self._active:
-            playout = self._agent.playout
+        if self._stream is not None and self._active:
+            playout = self._stream.playout
             for generation in playout.first_sent:
                 self._journal.first_audio(generation, now)
                 self._step(Trigger.AGENT_SPOKE)
@@ -446,7 +391,7 @@ class Call:
         wake = [self._watch.deadline(now, self._heard_at)]
         if self._turn.deadline is not None:
             wake.append(self._turn.deadline)
-        if self._agent is not None and (due := self._agent.playout.deadline(now)) is not None:
+        if self._stream is not None and (due := self._stream.playout.deadline(now)) is not None:
             wake.append(due)
         self.wake_at = min(wake)
 
