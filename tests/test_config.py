@@ -105,7 +105,8 @@ def test_a_config_is_frozen() -> None:
         ({"toml": "port = \n"}, "trunkline.toml is not valid TOML (at line 1, column 8)"),
         (
             {"toml": "[twilo]\nauth_token = 'x'"},
-            f"trunkline.toml has a table [twilo]: choose one of {', '.join(sorted(['call', *names('wire'), *names('ai.providers')]))}",
+            "trunkline.toml has a table [twilo]: choose one of "
+            + ", ".join(sorted(["call", *names("wire"), *names("ai.providers")])),
         ),
         (
             {"env": {"TRUNKLINE_INSECURE": "1"}},
