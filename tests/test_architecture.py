@@ -24,7 +24,7 @@ ALLOWED = {
     "errors": set(),
     "audio": set(),
     "rtp": set(),
-    "wire": {"audio"},
+    "wire": {"audio", "rtp"},
     "ai": {"audio", "registry", "logs"},
     "call": {"audio", "wire", "ai"},
     "store": {"call"},
@@ -32,7 +32,7 @@ ALLOWED = {
     "config": {"ai", "call", "wire", "registry"},
     "logs": set(),
     "agent": {"ai", "server", "config"},
-    "server": {"audio", "wire", "ai", "call", "store", "config", "logs", "registry"},
+    "server": {"audio", "rtp", "wire", "ai", "call", "store", "config", "logs", "registry"},
     "testing": {"audio", "wire", "ai", "call", "rtp", "store", "server", "config", "registry"},
 }
 

@@ -33,6 +33,18 @@ def test_a_hole_is_silence_for_the_recording_and_for_the_agent() -> None:
     assert voice.ledger == CallerLedger(received=800, concealed=800)
 
 
+def test_a_hole_with_a_filling_sounds_of_it_and_is_concealed_all_the_same() -> None:
+    voice = CallerVoice(MULAW_8K, MULAW_8K, START)
+    assert voice.missing(160, START, FRAME) == (FRAME, FRAME)
+    assert voice.ledger == CallerLedger(received=160, concealed=160)
+
+
+def test_of_a_filling_the_agent_is_spared_as_much_as_it_was_given_silence() -> None:
+    voice = CallerVoice(MULAW_8K, MULAW_8K, START)
+    voice.quiet(START + 0.01)
+    assert voice.missing(160, START + 0.02, FRAME) == (FRAME, FRAME[80:])
+
+
 def test_on_a_quiet_line_the_agent_hears_silence_up_to_now_and_the_call_does_not_grow() -> None:
     voice = CallerVoice(MULAW_8K, MULAW_8K, START)
     voice.receive(FRAME, START + 0.02)

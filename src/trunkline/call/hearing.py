@@ -47,9 +47,9 @@ class CallerVoice:
         self._filled = 0
         return self._convert.process(audio)
 
-    def missing(self, samples: int, now: float) -> tuple[bytes, bytes]:
-        """A hole of that length: silence for the wire's side (a recording) and for the agent, who is spared what
-        ``quiet`` gave it already."""
+    def missing(self, samples: int, now: float, filling: bytes = b"") -> tuple[bytes, bytes]:
+        """A hole of that length: its filling, or else silence, for the wire's side (a recording) and for the agent,
+        who is spared what ``quiet`` gave it already."""
         if self.timeline.samples + samples > (now - self._began_at + MAX_AHEAD_S) * self.wire.rate:
             self._lost += samples
             return b"", b""
@@ -62,7 +62,8 @@ class CallerVoice:
             if length > known:
                 self._inserted.append((begin + known, length - known))
         self._given += samples - known
-        return self.wire.silence(samples), self._convert.process(self.wire.silence(samples - known))
+        sound = filling or self.wire.silence(samples)
+        return sound, self._convert.process(sound[known * self._unit :])
 
     def quiet(self, now: float) -> bytes:
         """Nothing has come for a while: silence for the agent, up to now."""

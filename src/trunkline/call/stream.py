@@ -55,9 +55,10 @@ class Stream:
             self._listening.monitor.push(audio)
         return self.caller.receive(audio, now)
 
-    def missing(self, samples: int, now: float, out: list[Effect]) -> None:
-        """A hole in the caller's audio: silence for the tape, and for the agent what of it was not given yet."""
-        wire, agent = self.caller.missing(samples, now)
+    def missing(self, samples: int, filling: bytes, now: float, out: list[Effect]) -> None:
+        """A hole in the caller's audio: its filling, or else silence, for the tape, and for the agent what of it was
+        not given yet."""
+        wire, agent = self.caller.missing(samples, now, filling)
         if self._tape is not None:
             self._tape.caller(wire)
         if agent:

@@ -47,15 +47,17 @@ class AudioHeard(msgspec.Struct, frozen=True, gc=False):
     audio: bytes
 
 
-class AudioMissing(msgspec.Struct, frozen=True, gc=False):
+class AudioMissing(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """A hole in the caller's audio just before the next ``AudioHeard``.
 
     ``lost`` is true when messages were lost on the way, false when the platform simply sent nothing (it does so
-    in silence). ``samples`` is its length at the wire's rate.
+    in silence). ``samples`` is its length at the wire's rate. ``filling`` is made-up audio of that length to be heard
+    in its place, concealment or comfort noise; without it there is silence.
     """
 
     samples: int
     lost: bool
+    filling: bytes = b""
 
 
 class DigitPressed(msgspec.Struct, frozen=True, gc=False):
