@@ -1,0 +1,129 @@
+"""A recogniser that is replaced in mid-turn when its provider fails: the next one hears what nobody made words of."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import msgspec
+
+from trunkline import logs
+from trunkline.ai.backlog import Backlog
+from trunkline.ai.base import CallFacts, Stt, SttEmit, SttSession
+from trunkline.ai.events import CallerSaid, SpeechStarted, SpeechStopped, SttEvent
+from trunkline.ai.formats import common
+from trunkline.ai.standby import Standby
+from trunkline.audio.format import AudioFormat
+from trunkline.errors import ConfigError, ProviderError
+
+KEEP_S: Final = 30.0
+"""Of audio without words, for the provider that takes over. Longer turns lose their beginning."""
+
+MARGIN_MS: Final = 300.0
+"""Heard again before the turn in question: recognisers need to hear speech begin."""
+
+
+class FallbackStt:
+    """An ``Stt`` made of several, preferred first. All must know turns, or none."""
+
+    def __init__(self, parts: Sequence[Stt], clock: Callable[[], float]) -> None:
+        if len({part.turns for part in parts}) > 1:
+            raise ConfigError("recognisers that stand in for each other must all know turns, or none of them")
+        self.name = "|".join(part.name for part in parts)
+        self.hears = common(part.hears for part in parts)
+        self.turns = parts[0].turns
+        self.partials = all(part.partials for part in parts)
+        self.standby = Standby(parts, clock)
+        self.warm_up, self.close = self.standby.warm_up, self.standby.close
+
+    def open(self, facts: CallFacts, *, hears: AudioFormat, emit: SttEmit) -> SttSession:
+        return _Session(self, facts, hears, emit)
+
+
+class _Session:
+    def __init__(self, stt: FallbackStt, facts: CallFacts, hears: AudioFormat, emit: SttEmit) -> None:
+        self._stt = stt
+        self._facts = facts
+        self._hears = hears
+        self._emit = emit
+        self._log = logs.get(__name__).bind(call=facts.call_id, role="stt")
+        self._backlog = Backlog(hears, KEEP_S)
+        self._tried: list[int] = []
+        self._turn: tuple[float, float | None] | None = None  # from, until: of the turn without final words
+        self._now = 0.0
+        place = stt.standby.choose()
+        assert place is not None  # noqa: S101 - there is at least one
+        self._take(place)
+
+    # --- from the cascade ---
+
+    def hear(self, audio: bytes, now: float) -> None:
+        self._now = now
+        self._backlog.push(audio)
+        if self._turn is None:  # nothing before this can matter any more
+            self._backlog.done(self._backlog.end_ms - MARGIN_MS)
+        self._session.hear(audio, now)
+
+    def turn_started(self, at_ms: float) -> None:
+        self._turn = (at_ms, None)
+        self._session.turn_started(at_ms - self._offset_ms)
+
+    def turn_ended(self, at_ms: float) -> None:
+        if self._turn is not None:
+            self._turn = (self._turn[0], at_ms)
+        self._session.turn_ended(at_ms - self._offset_ms)
+
+    async def run(self) -> None:
+        while True:
+            try:
+                await self._session.run()
+                await asyncio.get_running_loop().create_future()  # it has nothing to run; until cancelled
+            except ProviderError as error:
+                self._tried.append(self._place)
+                self._stt.standby.failed(self._place, error, self._log)
+                place = self._stt.standby.choose(self._tried)
+                if place is None:
+                    raise
+                self._take(place)
+
+    # --- inside ---
+
+    def _take(self, place: int) -> None:
+        """Go on with this provider: it hears what no words were made of, and is told what it missed."""
+        self._place = place
+        self._offset_ms = self._backlog.start_ms
+        self._session = session = self._stt.standby.parts[place].open(
+            self._facts, hears=self._hears, emit=lambda event: self._said(session, event)
+        )
+        if self._tried:
+            self._log.info("provider takes over", provider=self._stt.standby.parts[place].name)
+        if rest := self._backlog.rest():
+            session.hear(rest, self._now)
+        if self._turn is not None and not self._stt.turns:
+            began, ended = self._turn
+            session.turn_started(began - self._offset_ms)
+            if ended is not None:
+                session.turn_ended(ended - self._offset_ms)
+
+    def _said(self, session: SttSession, event: SttEvent) -> None:
+        if session is not self._session:  # from one that was given up
+            return
+        match event:
+            case SpeechStarted(at_ms):
+                if self._turn is None:  # else told already, by the one that failed
+                    self._turn = (at_ms + self._offset_ms, None)
+                    self._emit(msgspec.structs.replace(event, at_ms=at_ms + self._offset_ms))
+                return
+            case SpeechStopped(at_ms):
+                if self._turn is not None:
+                    self._turn = (self._turn[0], at_ms + self._offset_ms)
+                self._emit(msgspec.structs.replace(event, at_ms=at_ms + self._offset_ms))
+                return
+            case CallerSaid(final=True):
+                self._stt.standby.worked(self._place)
+                self._tried.clear()  # it may be the others' turn again
+                ended = self._turn[1] if self._turn is not None else None
+                self._turn = None
+                self._backlog.done((self._backlog.end_ms if ended is None else ended) - MARGIN_MS)
+            case _:
+                pass
+        self._emit(event)

@@ -1,0 +1,142 @@
+"""A voice that is replaced in mid-sentence when its provider fails: the next one says the rest.
+
+Where exactly a voice broke off is known from the length of its audio, at the pace it spoke before; in doubt a word is
+said twice rather than not at all.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from trunkline import logs
+from trunkline.ai.base import CallFacts, Emit, Tts, TtsSession
+from trunkline.ai.events import AgentEvent, ReplyAudio, ReplyEnded, ReplyText
+from trunkline.ai.formats import common
+from trunkline.ai.standby import Standby
+from trunkline.audio.format import AudioFormat
+from trunkline.errors import ProviderError
+
+LETTERS_PER_MS: Final = 0.015
+"""The pace of a voice that has not finished a piece yet: 15 letters a second, a usual rate of speech in English."""
+
+
+class FallbackTts:
+    """A ``Tts`` made of several, preferred first."""
+
+    def __init__(self, parts: Sequence[Tts], clock: Callable[[], float]) -> None:
+        self.name = "|".join(part.name for part in parts)
+        self.speaks = common(part.speaks for part in parts)
+        self.streams_text = all(part.streams_text for part in parts)
+        self.standby = Standby(parts, clock)
+        self.warm_up, self.close = self.standby.warm_up, self.standby.close
+
+    def open(self, facts: CallFacts, *, speaks: AudioFormat, emit: Emit) -> TtsSession:
+        return _Session(self, facts, speaks, emit)
+
+
+class _Spoken:
+    """How far one generation has come."""
+
+    def __init__(self) -> None:
+        self.said = ""  # what the voice was given to say
+        self.finished = False
+        self.announced = ""  # as much of it as was told in ReplyText …
+        self.piece = ""  # … of which this is the latest piece,
+        self.piece_ms = 0.0  # and this much audio of it came
+        self.known = 0  # letters that the next voice will announce, and that were announced already
+        self._letters = self._ms = 0.0  # of whole pieces
+
+    def announce(self, text: str) -> str:
+        """A voice begins to say ``text``: the part of it that is news."""
+        news = text[self.known :]
+        self.known = max(0, self.known - len(text))
+        if self.piece_ms:
+            self._letters += len(self.piece)
+            self._ms += self.piece_ms
+        self.announced += news
+        self.piece, self.piece_ms = text, 0.0
+        return news
+
+    def break_off(self) -> str:
+        """The voice is gone: what the next one has to say."""
+        pace = self._letters / self._ms if self._ms else LETTERS_PER_MS
+        spoken = min(len(self.piece), int(self.piece_ms * pace))
+        tail = self.piece[_word_start(self.piece, spoken) :] if spoken < len(self.piece) else ""
+        self.known += len(tail)
+        self.piece, self.piece_ms = "", 0.0
+        return tail + self.said[len(self.announced) :]
+
+
+class _Session:
+    def __init__(self, tts: FallbackTts, facts: CallFacts, speaks: AudioFormat, emit: Emit) -> None:
+        self._tts = tts
+        self._facts = facts
+        self._speaks = speaks
+        self._emit = emit
+        self._log = logs.get(__name__).bind(call=facts.call_id, role="tts")
+        self._spoken: dict[int, _Spoken] = {}  # by generation, those that have not ended
+        self._tried: list[int] = []
+        place = tts.standby.choose()
+        assert place is not None  # noqa: S101 - there is at least one
+        self._take(place)
+
+    def say(self, text: str, generation: int) -> None:
+        self._spoken.setdefault(generation, _Spoken()).said += text
+        self._session.say(text, generation)
+
+    def finish(self, generation: int) -> None:
+        self._spoken.setdefault(generation, _Spoken()).finished = True
+        self._session.finish(generation)
+
+    def cancel(self, generation: int) -> None:
+        self._spoken.pop(generation, None)
+        self._session.cancel(generation)
+
+    async def run(self) -> None:
+        while True:
+            try:
+                await self._session.run()
+                await asyncio.get_running_loop().create_future()  # it has nothing to run; until cancelled
+            except ProviderError as error:
+                self._tried.append(self._place)
+                self._tts.standby.failed(self._place, error, self._log)
+                place = self._tts.standby.choose(self._tried)
+                if place is None:
+                    raise
+                self._take(place)
+
+    def _take(self, place: int) -> None:
+        self._place = place
+        self._session = session = self._tts.standby.parts[place].open(
+            self._facts, speaks=self._speaks, emit=lambda event: self._heard(session, event)
+        )
+        if self._tried:
+            self._log.info("provider takes over", provider=self._tts.standby.parts[place].name)
+        for generation, spoken in self._spoken.items():
+            if rest := spoken.break_off():
+                session.say(rest, generation)
+            if spoken.finished:
+                session.finish(generation)
+
+    def _heard(self, session: TtsSession, event: AgentEvent) -> None:
+        if session is not self._session:  # from one that was given up
+            return
+        match event:
+            case ReplyText(text, generation) if spoken := self._spoken.get(generation):
+                if news := spoken.announce(text):
+                    self._emit(ReplyText(news, generation))
+                return
+            case ReplyAudio(audio, generation) if spoken := self._spoken.get(generation):
+                spoken.piece_ms += self._speaks.ms(len(audio))
+            case ReplyEnded(generation):
+                self._spoken.pop(generation, None)
+                self._tts.standby.worked(self._place)
+                self._tried.clear()
+            case _:
+                pass
+        self._emit(event)
+
+
+def _word_start(text: str, at: int) -> int:
+    """The beginning of the word that letter ``at`` is in, with the space before it."""
+    return max(0, text.rfind(" ", 0, at + 1))

@@ -1,0 +1,318 @@
+"""Providers that fail in mid-turn, and those who take over."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+
+import pytest
+
+from trunkline.ai.base import CallFacts, Emit, Message, SttEmit, TextDelta, ToolCall, ToolSpec
+from trunkline.ai.events import CallerSaid, ReplyAudio, ReplyEnded, ReplyText, SpeechStarted, SpeechStopped, SttEvent
+from trunkline.ai.fallback_llm import GO_ON, FallbackLlm
+from trunkline.ai.fallback_stt import MARGIN_MS, FallbackStt
+from trunkline.ai.fallback_tts import FallbackTts
+from trunkline.audio.format import MULAW_8K, AudioFormat
+from trunkline.errors import ConfigError, Fault, ProviderError
+
+FACTS = CallFacts("call-1", "twilio")
+FRAME = MULAW_8K.silence(160)
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def broken(name: str, fault: Fault = "transient") -> ProviderError:
+    return ProviderError(name, fault, "gave up")
+
+
+# --- recognisers -----------------------------------------------------------------------------------------------
+
+
+class EarSession:
+    def __init__(self, emit: SttEmit) -> None:
+        self.emit = emit
+        self.heard = b""
+        self.turns: list[tuple[str, float]] = []
+        self.end: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def hear(self, audio: bytes, now: float) -> None:
+        self.heard += audio
+
+    def turn_started(self, at_ms: float) -> None:
+        self.turns.append(("started", at_ms))
+
+    def turn_ended(self, at_ms: float) -> None:
+        self.turns.append(("ended", at_ms))
+
+    async def run(self) -> None:
+        await self.end
+
+
+class Ear:
+    partials = True
+    hears: tuple[AudioFormat, ...] = (MULAW_8K,)
+
+    def __init__(self, name: str, *, turns: bool) -> None:
+        self.name = name
+        self.turns = turns
+        self.sessions: list[EarSession] = []
+
+    def open(self, facts: CallFacts, *, hears: AudioFormat, emit: SttEmit) -> EarSession:
+        self.sessions.append(EarSession(emit))
+        return self.sessions[-1]
+
+    async def warm_up(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+def listen(session: object, frames: int, start: int = 0) -> None:
+    for n in range(start, start + frames):
+        session.hear(bytes([n % 251]) * 160, n / 50)  # type: ignore[attr-defined]
+
+
+def test_the_next_recogniser_hears_the_turn_from_its_beginning() -> None:
+    async def story() -> None:
+        first, second, events = Ear("first", turns=True), Ear("second", turns=True), list[SttEvent]()
+        stt = FallbackStt([first, second], Clock())
+        session = stt.open(FACTS, hears=MULAW_8K, emit=events.append)
+        running = asyncio.create_task(session.run())
+        listen(session, 100)
+        first.sessions[0].emit(SpeechStarted(1900))
+        listen(session, 50, 100)
+        first.sessions[0].end.set_exception(broken("first"))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        ear = second.sessions[0]
+        began_ms = 3000 - len(ear.heard) / 8
+        assert began_ms == 2000 - MARGIN_MS, "what had been heard when the turn began, and some more"
+        assert ear.heard[-160:] == bytes([149]) * 160
+        first.sessions[0].emit(CallerSaid("too late", final=True))
+        ear.emit(SpeechStarted(1900 - began_ms))
+        ear.emit(CallerSaid("half", final=False))
+        ear.emit(SpeechStopped(2900 - began_ms))
+        ear.emit(CallerSaid("all of it", final=True))
+        assert events == [
+            SpeechStarted(1900),
+            CallerSaid("half", final=False),
+            SpeechStopped(2900),
+            CallerSaid("all of it", final=True),
+        ]
+        running.cancel()
+
+    asyncio.run(story())
+
+
+def test_a_turn_that_had_ended_is_told_again_to_one_who_is_told_turns() -> None:
+    async def story() -> None:
+        first, second, events = Ear("first", turns=False), Ear("second", turns=False), list[SttEvent]()
+        session = FallbackStt([first, second], Clock()).open(FACTS, hears=MULAW_8K, emit=events.append)
+        running = asyncio.create_task(session.run())
+        listen(session, 50)
+        session.turn_started(900)
+        listen(session, 50, 50)
+        session.turn_ended(1900)
+        first.sessions[0].end.set_exception(broken("first", "bad key"))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        offset_ms = 1000 - MARGIN_MS
+        assert second.sessions[0].turns == [("started", 900 - offset_ms), ("ended", 1900 - offset_ms)]
+        second.sessions[0].emit(CallerSaid("here", final=True))
+        assert events == [CallerSaid("here", final=True)]
+        running.cancel()
+        # The refused key is remembered: the next call begins with the second.
+        other = FallbackStt([first, second], Clock())
+        assert other.standby.choose() == 0
+        assert session._stt.standby.choose() == 1  # type: ignore[attr-defined]
+
+    asyncio.run(story())
+
+
+def test_when_all_have_failed_the_last_failure_is_told() -> None:
+    async def story() -> None:
+        parts = [Ear("first", turns=True), Ear("second", turns=True)]
+        session = FallbackStt(parts, Clock()).open(FACTS, hears=MULAW_8K, emit=lambda event: None)
+        running = asyncio.create_task(session.run())
+        await asyncio.sleep(0)
+        parts[0].sessions[0].end.set_exception(broken("first"))
+        await asyncio.sleep(0)
+        parts[1].sessions[0].end.set_exception(broken("second"))
+        with pytest.raises(ProviderError, match="second"):
+            await running
+
+    asyncio.run(story())
+
+
+def test_recognisers_of_two_kinds_are_refused() -> None:
+    with pytest.raises(ConfigError, match="all know turns, or none"):
+        FallbackStt([Ear("a", turns=True), Ear("b", turns=False)], Clock())
+
+
+# --- voices ----------------------------------------------------------------------------------------------------
+
+
+class MouthSession:
+    def __init__(self, emit: Emit) -> None:
+        self.emit = emit
+        self.said: list[tuple[str, int]] = []
+        self.finished: list[int] = []
+        self.cancelled: list[int] = []
+        self.end: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def say(self, text: str, generation: int) -> None:
+        self.said.append((text, generation))
+
+    def finish(self, generation: int) -> None:
+        self.finished.append(generation)
+
+    def cancel(self, generation: int) -> None:
+        self.cancelled.append(generation)
+
+    async def run(self) -> None:
+        await self.end
+
+
+class Mouth:
+    streams_text = False
+    speaks: tuple[AudioFormat, ...] = (MULAW_8K,)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.sessions: list[MouthSession] = []
+
+    def open(self, facts: CallFacts, *, speaks: AudioFormat, emit: Emit) -> MouthSession:
+        self.sessions.append(MouthSession(emit))
+        return self.sessions[-1]
+
+    async def warm_up(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+def test_the_next_voice_says_the_rest_and_no_word_is_told_twice() -> None:
+    async def story() -> None:
+        first, second, events = Mouth("first"), Mouth("second"), list[object]()
+        session = FallbackTts([first, second], Clock()).open(FACTS, speaks=MULAW_8K, emit=events.append)
+        running = asyncio.create_task(session.run())
+        session.say("One sentence.", 1)
+        session.say(" And a second one, which is longer.", 1)
+        session.finish(1)
+        await asyncio.sleep(0)
+        voice = first.sessions[0]
+        voice.emit(ReplyText("One sentence.", 1))
+        voice.emit(ReplyAudio(FRAME * 65, 1))  # 1.3 s: ten letters a second
+        voice.emit(ReplyText(" And a second one, which is longer.", 1))
+        voice.emit(ReplyAudio(FRAME * 60, 1))  # 1.2 s: " And a secon"
+        voice.end.set_exception(broken("first"))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        other = second.sessions[0]
+        assert other.said == [(" second one, which is longer.", 1)]
+        assert other.finished == [1]
+        other.emit(ReplyText(" second one, which is longer.", 1))
+        other.emit(ReplyAudio(FRAME * 100, 1))
+        other.emit(ReplyEnded(1))
+        assert [event for event in events if isinstance(event, ReplyText)] == [
+            ReplyText("One sentence.", 1),
+            ReplyText(" And a second one, which is longer.", 1),
+        ]
+        assert events[-1] == ReplyEnded(1)
+        running.cancel()
+
+    asyncio.run(story())
+
+
+def test_a_voice_that_said_nothing_yet_is_replaced_from_the_start() -> None:
+    async def story() -> None:
+        first, second, events = Mouth("first"), Mouth("second"), list[object]()
+        session = FallbackTts([first, second], Clock()).open(FACTS, speaks=MULAW_8K, emit=events.append)
+        running = asyncio.create_task(session.run())
+        session.say("Cancelled.", 1)
+        session.cancel(1)
+        session.say("Whole.", 2)
+        await asyncio.sleep(0)
+        first.sessions[0].end.set_exception(broken("first", "quota"))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert second.sessions[0].said == [("Whole.", 2)]
+        session.say(" More.", 2)
+        session.finish(2)
+        assert second.sessions[0].said == [("Whole.", 2), (" More.", 2)]
+        assert second.sessions[0].finished == [2]
+        first.sessions[0].emit(ReplyAudio(FRAME, 2))
+        assert events == [], "the voice that was given up is not heard any more"
+        running.cancel()
+
+    asyncio.run(story())
+
+
+# --- models ----------------------------------------------------------------------------------------------------
+
+
+class Writer:
+    tools = True
+
+    def __init__(self, name: str, *deltas: str | ToolCall | ProviderError) -> None:
+        self.name = name
+        self.deltas = deltas
+        self.asked: list[Message] = []
+
+    async def reply(
+        self, history: Sequence[Message], tools: Sequence[ToolSpec] = ()
+    ) -> AsyncIterator[TextDelta | ToolCall]:
+        self.asked = list(history)
+        for delta in self.deltas:
+            if isinstance(delta, ProviderError):
+                raise delta
+            yield TextDelta(delta) if isinstance(delta, str) else delta
+
+    async def warm_up(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+def written(*parts: Writer) -> tuple[str, list[ToolCall]]:
+    async def read() -> tuple[str, list[ToolCall]]:
+        text, calls = "", []
+        async for delta in FallbackLlm(parts, Clock()).reply([Message("caller", "Hello")]):
+            if isinstance(delta, TextDelta):
+                text += delta.text
+            else:
+                calls.append(delta)
+        return text, calls
+
+    return asyncio.run(read())
+
+
+def test_the_next_model_goes_on_where_the_first_broke_off() -> None:
+    second = Writer("second", "nine to ", "five.")
+    assert written(Writer("first", "We are open from ", broken("first")), second)[0] == "We are open from nine to five."
+    assert second.asked[-2:] == [Message("agent", "We are open from "), Message("system", GO_ON)]
+
+
+@pytest.mark.parametrize("cuts", [(5, 30), (1, 2, 3, 40), (60,)])
+def test_a_model_that_begins_anew_is_not_heard_twice(cuts: tuple[int, ...]) -> None:
+    whole = "We are open from nine to five, Monday to Friday, all year."
+    pieces = [whole[a:b] for a, b in zip((0, *cuts), (*cuts, None), strict=True)]
+    assert written(Writer("first", "We are open from ", broken("first")), Writer("second", *pieces))[0] == whole
+
+
+def test_a_first_model_that_never_answers_is_replaced_whole() -> None:
+    second = Writer("second", "Good day.", ToolCall("hang_up"))
+    assert written(Writer("first", broken("first", "bad key")), second) == ("Good day.", [ToolCall("hang_up")])
+    assert second.asked == [Message("caller", "Hello")]
+
+
+def test_a_model_that_fails_after_it_called_a_function_is_not_replaced() -> None:
+    second = Writer("second", "never asked")
+    with pytest.raises(ProviderError, match="first"):
+        written(Writer("first", ToolCall("book"), broken("first")), second)
+    assert second.asked == []
+
+
+def test_when_no_model_is_left_the_failure_is_told() -> None:
+    with pytest.raises(ProviderError, match="second"):
+        written(Writer("first", broken("first")), Writer("second", broken("second")))
