@@ -109,11 +109,16 @@ class World:
     """Everything around one ``Bridge``. ``run`` lets time pass, the caller speaking a frame every 20 ms or not."""
 
     def __init__(
-        self, settings: CallSettings | None = None, *, spec: WireSpec = SPEC, agent: SmallAgent | None = None
+        self,
+        settings: CallSettings | None = None,
+        *,
+        spec: WireSpec = SPEC,
+        agent: SmallAgent | None = None,
+        codec: SmallCodec | None = None,
     ) -> None:
         self.now = START
         self.spec = spec
-        self.codec = SmallCodec()
+        self.codec = codec or SmallCodec()
         self.codec.on_send = self._sent
         self.agent = agent or SmallAgent()
         self.platform = PlatformBuffer(MULAW_8K)
@@ -122,6 +127,9 @@ class World:
         self.closed: list[tuple[int, str]] = []
         self.record: CallSession | None = None
         self.unread = 0
+        self.refusal: Refused | None = None
+        self.takes = False  # whether another call takes the socket
+        self.handed_over: list[str] = []
         self.said = 0  # frames
         self._echoes: list[str] = []
         self._frame_at = START
@@ -148,6 +156,14 @@ class World:
 
     def buffered(self) -> int:
         return self.unread
+
+    def enter(self, call_id: str) -> None:
+        if self.refusal is not None:
+            raise self.refusal
+
+    def hand_over(self, call_id: str) -> bool:
+        self.handed_over.append(call_id)
+        return self.takes
 
     def opened(self, session: AgentSession) -> None: ...
 

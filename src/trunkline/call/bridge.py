@@ -13,7 +13,9 @@ from typing import Protocol
 
 from trunkline.ai.base import AgentModel, AgentSession
 from trunkline.ai.events import AgentEvent, AgentFailed, ReplyAudio
+from trunkline.call.absent import NO_CODEC, NO_LINK
 from trunkline.call.core import Call
+from trunkline.call.desk import Desk
 from trunkline.call.effects import CallOver, Effect, Hear, Note, OpenAgent, Save, Tell
 from trunkline.call.events import CallEvent, EndRequested, LinkLost, PeerFault
 from trunkline.call.settings import CallSettings
@@ -24,11 +26,12 @@ from trunkline.wire.base import (
     GatewayCodec,
     HttpCall,
     Output,
+    RefusingCodec,
     StartingCodec,
     TextFrame,
     WireSpec,
 )
-from trunkline.wire.events import AudioHeard, PlayAudio, WireCommand, WireEvent
+from trunkline.wire.events import AudioHeard, PlayAudio, StreamResumed, StreamStarted, WireCommand, WireEvent
 
 # A peer that lets this much pile up unread is not listening any more: ten seconds of base64 G.711, and more than any
 # network hiccup that a call survives.
@@ -55,7 +58,7 @@ class Link(Protocol):
         ...
 
 
-class Outside(Protocol):
+class Outside(Desk, Protocol):
     """What the bridge can't do itself."""
 
     def opened(self, session: AgentSession) -> None:
@@ -107,13 +110,14 @@ class Bridge:
             started_at=started_at,
             now=clock(),
         )
-        self._codec = codec
+        self._codec: GatewayCodec = codec
         self._model = model
-        self._link = link
+        self._link: Link = link
         self._outside = outside
         self._clock = clock
         self._session: AgentSession | None = None
         self._busy = False
+        self._known = False  # the stream has started, and it may
         self._errors = 0  # messages that broke the protocol
         self._max_errors = spec.max_errors
         patience_s = spec.start_after_s if isinstance(codec, StartingCodec) else None
@@ -139,6 +143,8 @@ class Bridge:
         except Refused as error:
             self._feed(PeerFault(error.reason, error.close_code), now)
             return
+        if not self._known and not self._introduced(events, now):
+            return
         if codec.replies:
             replies, codec.replies = codec.replies, []
             self._put(replies)
@@ -158,6 +164,7 @@ class Bridge:
 
     def lost(self, reason: str, now: float, *, clean: bool = False) -> None:
         """The media socket is gone. ``clean``: the platform closed it in good order."""
+        self._link = NO_LINK
         self._feed(LinkLost(reason, clean), now)
 
     def end(self, reason: str, now: float) -> None:
@@ -210,6 +217,27 @@ class Bridge:
             if self.call.wake_at < self._wake_asked:
                 self._ask_to_wake()
 
+    def _introduced(self, events: Sequence[WireEvent], now: float) -> bool:
+        """Whether the call goes on here. As soon as the stream's start says whose it is, the desk is asked."""
+        for event in events:
+            try:
+                match event:
+                    case StreamStarted(call_id=call_id):
+                        self._outside.enter(call_id)
+                        self._known = True
+                    case StreamResumed(call_id=call_id):
+                        if not self._outside.hand_over(call_id):
+                            raise Refused("the call to resume is not under way")
+                        self._link, self._codec = NO_LINK, NO_CODEC  # they are not ours any more
+                        return False
+            except Refused as refusal:
+                codec, self._codec = self._codec, NO_CODEC
+                if isinstance(codec, RefusingCodec):
+                    self._put(codec.refuse(refusal.reason))
+                self._feed(PeerFault(refusal.reason, refusal.close_code), now)
+                return False
+        return True
+
     def _at_fault(self, error: RemoteError, now: float) -> None:
         """A message broke the protocol. So many are borne: a call is worth more than a packet."""
         self._errors += 1
@@ -223,8 +251,10 @@ class Bridge:
         """The platform has had its time to say that its stream starts."""
         self._start_at = inf
         if isinstance(self._codec, StartingCodec):
-            for event in self._codec.start(now):
-                self._feed(event, now)
+            events = self._codec.start(now)
+            if self._introduced(events, now):
+                for event in events:
+                    self._feed(event, now)
 
     def _ask_to_wake(self) -> None:
         self._wake_asked = self.wake_at
@@ -272,6 +302,7 @@ class Bridge:
                 self._put((effect,))
             case CallOver():
                 self._session = None
+                self._codec = NO_CODEC  # whatever still comes, and whoever else looks for this stream
                 self._start_at = inf
                 self._outside.over(effect)
             case command:

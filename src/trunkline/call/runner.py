@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from trunkline.ai.base import AgentModel, AgentSession
 from trunkline.ai.events import AgentFailed
 from trunkline.call.bridge import Bridge, Link
+from trunkline.call.desk import ALONE, Desk
 from trunkline.call.effects import CallOver, Note
 from trunkline.call.session import CallSession
 from trunkline.call.settings import CallSettings
@@ -57,12 +58,15 @@ class CallRunner:
         log: Log,
         sink: RecordingSink | None = None,
         keep: Callable[[CallSession], None] | None = None,
+        desk: Desk = ALONE,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._clock = self._loop.time
         self._log = log
         self._http = http
         self._keep = keep
+        self.enter = desk.enter  # what the bridge asks, it asks the desk
+        self.hand_over = desk.hand_over
         self._sink = sink if settings.record else None
         self._sink_open = False
         self._timer: asyncio.TimerHandle | None = None

@@ -61,6 +61,13 @@ class BridgeEnd:
 
     # --- call.bridge.Outside: what leaves the bridge is kept here ------------------------------------------------
 
+    def enter(self, call_id: str) -> None:
+        """Nobody else is there."""
+
+    def hand_over(self, call_id: str) -> bool:
+        """Nobody else is there."""
+        return False
+
     def opened(self, session: AgentSession) -> None:
         """Keep the agent's session; its ``run`` is not run: there is no event loop."""
         self.sessions.append(session)
