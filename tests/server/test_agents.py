@@ -7,6 +7,8 @@ import pytest
 
 from trunkline.agent import Agent
 from trunkline.ai.cascade import Cascade
+from trunkline.ai.fallback_llm import FallbackLlm
+from trunkline.ai.fallback_tts import FallbackTts
 from trunkline.ai.providers.energy import EnergyVad
 from trunkline.audio.format import MULAW_8K, PCM16_16K
 from trunkline.config import Config
@@ -64,3 +66,16 @@ def test_the_operator_chooses_what_finds_speech_and_how_eagerly(monkeypatch: pyt
         assert isinstance(model, Cascade)
         assert isinstance(model.vad, EnergyVad)
         assert (model.vad.rules.start_frames, model.vad.rules.stop_frames) == (5, 20)
+
+
+def test_a_part_may_have_others_behind_it() -> None:
+    model = agent_model(Agent("", llm=["receptionist", "receptionist"], tts=("espeak", "espeak")), Config.load())
+    assert model.name == "receptionist|receptionist+espeak|espeak"
+    assert isinstance(model, Cascade)
+    assert isinstance(model.llm, FallbackLlm)
+    assert isinstance(model.tts, FallbackTts)
+
+
+def test_one_that_stands_behind_nobody_can_be_misspelt_too() -> None:
+    with pytest.raises(ConfigError, match="'recepcionist' is not a language model: choose one of .*receptionist"):
+        agent_model(Agent("", llm=["receptionist", "recepcionist"]), Config.load())

@@ -13,15 +13,16 @@ class Agent:
     """Who answers, and how. Give it to ``serve``.
 
     ``model`` is ``"echo"``, ``"local"`` or ``"vendor/model"``. A cascade is made by naming its parts instead:
-    ``stt`` hears words, ``llm`` thinks, ``tts`` speaks, each as ``"vendor/model"``.
+    ``stt`` hears words, ``llm`` thinks, ``tts`` speaks, each as ``"vendor/model"``, or as several of them, preferred
+    first: the others take over when one fails.
     """
 
     instructions: str
     _: KW_ONLY
     model: str = "local"
-    stt: str | None = None
-    llm: str | None = None
-    tts: str | None = None
+    stt: str | Sequence[str] | None = None
+    llm: str | Sequence[str] | None = None
+    tts: str | Sequence[str] | None = None
     tools: "Sequence[Tool]" = ()
     greeting: str | None = None  # spoken first, word for word
     voice: str | None = None  # in the provider's own words

@@ -1,6 +1,8 @@
 """From what an application said about its agent to a model that can open sessions."""
 
-from typing import Any
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -12,16 +14,22 @@ from trunkline.ai.base import (
     AgentSettings,
     LlmProvider,
     ProviderSpec,
+    Stt,
     SttProvider,
     TtsProvider,
     VadProvider,
 )
 from trunkline.ai.cascade import Cascade
+from trunkline.ai.fallback_llm import FallbackLlm
+from trunkline.ai.fallback_stt import FallbackStt
+from trunkline.ai.fallback_tts import FallbackTts
 from trunkline.ai.models import vad_at_hand
 from trunkline.config import Config
 from trunkline.errors import ConfigError
 
 _ROOM = "ai.providers"
+
+P = TypeVar("P")
 
 
 def agent_model(agent: Agent, config: Config) -> AgentModel:
@@ -51,25 +59,43 @@ def agent_model(agent: Agent, config: Config) -> AgentModel:
 
 def _cascade(agent: Agent, settings: AgentSettings, config: Config) -> AgentModel:
     """Named parts; what is not named is what the local agent has."""
-    ears = None
+    ears: Stt | None = None
     if agent.stt:
-        provider, own = _provider(agent.stt, SttProvider, "a recogniser", settings, config)
-        ears = provider.stt(own)
+        ears = _one_or_standby(_parts(agent.stt, SttProvider, "a recogniser", "stt", settings, config), FallbackStt)
     vad, vad_settings = _provider(
         settings.options["vad"] or vad_at_hand(settings.models), VadProvider, "a voice detector", settings, config
     )
-    llm, llm_settings = _provider(agent.llm or "receptionist", LlmProvider, "a language model", settings, config)
-    tts, tts_settings = _provider(agent.tts or "espeak", TtsProvider, "a voice", settings, config)
+    llms = _parts(agent.llm or "receptionist", LlmProvider, "a language model", "llm", settings, config)
+    voices = _parts(agent.tts or "espeak", TtsProvider, "a voice", "tts", settings, config)
     return Cascade(
-        name="+".join(part for part in (agent.stt, agent.llm, agent.tts) if part),
+        name="+".join("|".join(_names(part)) for part in (agent.stt, agent.llm, agent.tts) if part),
         vad=vad.vad(vad_settings),
         stt=ears,
-        llm=llm.llm(llm_settings),
-        tts=tts.tts(tts_settings),
+        llm=_one_or_standby(llms, FallbackLlm),
+        tts=_one_or_standby(voices, FallbackTts),
         instructions=agent.instructions,
         greeting=settings.greeting,
         transfer_to=settings.transfer_to,
     )
+
+
+def _names(wanted: str | Sequence[str]) -> Sequence[str]:
+    return (wanted,) if isinstance(wanted, str) else wanted
+
+
+def _parts(
+    wanted: str | Sequence[str], kind: type, role: str, method: str, settings: AgentSettings, config: Config
+) -> list[Any]:
+    """One role's parts, preferred first. One that others stand behind is told so: it gives up sooner."""
+    names = _names(wanted)
+    if len(names) > 1:
+        settings = msgspec.structs.replace(settings, options={**settings.options, "fallback": "yes"})
+    found = [_provider(name, kind, role, settings, config) for name in names]
+    return [getattr(provider, method)(own) for provider, own in found]
+
+
+def _one_or_standby(parts: Sequence[P], standby: Callable[[Sequence[P], Callable[[], float]], P]) -> P:
+    return parts[0] if len(parts) == 1 else standby(parts, time.monotonic)
 
 
 def _provider(wanted: str, kind: type, role: str, settings: AgentSettings, config: Config) -> tuple[Any, AgentSettings]:
