@@ -1,6 +1,6 @@
 """An agent that says back what it hears: for trying a line out, and for measuring what everything else costs."""
 
-from trunkline.ai.base import AgentModel, AgentSession, AgentSettings, CallFacts, Emit
+from trunkline.ai.base import AgentModel, AgentSession, AgentSettings, CallFacts, Emit, ProviderSpec
 from trunkline.ai.events import AgentCommand, ReplyAudio, ReplyInterrupted, ReplyStarted
 from trunkline.audio.format import MULAW_8K, AudioFormat, Encoding
 
@@ -47,6 +47,12 @@ class Echo:
 
 
 class _Provider:
+    spec = ProviderSpec(
+        name="echo",
+        title="Echo",
+        about="Says back what it hears, at the rate of `TRUNKLINE_AGENT_RATE`: a test of the line, not of a mind.",
+    )
+
     def agent(self, settings: AgentSettings) -> AgentModel:
         rate = settings.rate
         return Echo(MULAW_8K if rate == "mulaw" else AudioFormat(Encoding.PCM16, rate))

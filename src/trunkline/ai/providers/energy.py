@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from trunkline.ai.base import AgentSettings, Emit, Vad, VadSession
+from trunkline.ai.base import AgentSettings, Emit, ProviderSpec, Vad, VadSession
 from trunkline.ai.frames import HEARS
 from trunkline.ai.inline_vad import InlineEar
 from trunkline.audio.energy import EnergyDetector, EnergyRules
@@ -38,6 +38,15 @@ class EnergyVad:
 
 
 class _Provider:
+    spec = ProviderSpec(
+        name="energy",
+        title="Energy detector",
+        about=(
+            "Finds speech by level alone: `TRUNKLINE_SPEECH_ENERGY_THRESHOLD`, `SPEECH_START_THRESHOLD` and "
+            "`SPEECH_STOP_THRESHOLD`. For quiet lines and for tests."
+        ),
+    )
+
     def vad(self, settings: AgentSettings) -> Vad:
         given = {field: settings.options[name] for name, field in OPTIONS.items() if settings.options.get(name)}
         try:

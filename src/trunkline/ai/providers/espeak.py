@@ -12,7 +12,7 @@ from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections import deque
 from typing import Final
 
-from trunkline.ai.base import AgentSettings, CallFacts, Emit, Tts, TtsSession
+from trunkline.ai.base import AgentSettings, CallFacts, Emit, ProviderSpec, Tts, TtsSession
 from trunkline.ai.events import AgentFailed, ReplyAudio, ReplyEnded, ReplyText, Stage, StageReached
 from trunkline.audio.convert import Converter
 from trunkline.audio.format import ALAW_8K, MULAW_8K, PCM16_8K, RATES, AudioFormat, Encoding
@@ -207,6 +207,15 @@ class Espeak:
 
 
 class _Provider:
+    spec = ProviderSpec(
+        name="espeak",
+        title="espeak-ng",
+        about=(
+            "A robotic voice that needs no model and no account. The program is run for each piece of text: "
+            "`apt-get install espeak-ng`. Any of its voices by name (`espeak-ng --voices`)."
+        ),
+    )
+
     def tts(self, settings: AgentSettings) -> Tts:
         return Espeak(settings.voice or settings.language)
 

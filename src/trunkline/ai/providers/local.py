@@ -9,12 +9,21 @@ from typing import Any
 import msgspec
 
 from trunkline import registry
-from trunkline.ai.base import AgentModel, AgentSettings, Stt
+from trunkline.ai.base import AgentModel, AgentSettings, ProviderSpec, Stt
 from trunkline.ai.cascade import Cascade
 from trunkline.ai.models import vad_at_hand
 
 
 class _Provider:
+    spec = ProviderSpec(
+        name="local",
+        title="Local receptionist",
+        about=(
+            "A whole agent on this machine, without a key or a network: Silero (or WebRTC) finds speech, rules answer, "
+            "espeak-ng speaks. Without a recogniser it understands keys only, and says so."
+        ),
+    )
+
     def agent(self, settings: AgentSettings, *, stt: Stt | None = None) -> AgentModel:
         """``stt``: a recogniser, for instance the scripted one of ``trunkline.testing``."""
         if stt is None:

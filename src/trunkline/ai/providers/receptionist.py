@@ -9,7 +9,7 @@ import re
 from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
-from trunkline.ai.base import AgentSettings, Llm, Message, TextDelta, ToolCall, ToolSpec
+from trunkline.ai.base import AgentSettings, Llm, Message, ProviderSpec, TextDelta, ToolCall, ToolSpec
 from trunkline.ai.intents import Intent, guess
 
 MENU: Final = "Press one for our opening hours, two for a booking, zero for a person, or pound to hear me again."
@@ -118,6 +118,15 @@ def _intent(line: Message) -> Intent:
 
 
 class _Provider:
+    spec = ProviderSpec(
+        name="receptionist",
+        title="Rule-made receptionist",
+        about=(
+            "Stands in a language model's place: finds the caller's intent by phrases, answers from a table, calls "
+            "`transfer` and `hang_up`. It invents nothing and knows nothing else."
+        ),
+    )
+
     def llm(self, settings: AgentSettings) -> Llm:
         """``options``: ``business`` and ``hours`` are spoken; ``recogniser`` is "no" where none is configured."""
         options = settings.options

@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 import onnxruntime
 
-from trunkline.ai.base import AgentSettings, Emit, Vad, VadSession
+from trunkline.ai.base import AgentSettings, Emit, ProviderSpec, Vad, VadSession
 from trunkline.ai.frames import HEARS
 from trunkline.ai.models import find_silero
 from trunkline.ai.vad_hub import VadHub
@@ -64,6 +64,15 @@ class SileroVad:
 
 
 class _Provider:
+    spec = ProviderSpec(
+        name="silero",
+        title="Silero",
+        about=(
+            "Finds speech with a small neural network, batched over all calls. Its model file comes with the "
+            "`silero-vad` wheel, or by `trunkline models`."
+        ),
+    )
+
     def vad(self, settings: AgentSettings) -> Vad:
         return SileroVad(Path(settings.models) if settings.models else None)
 

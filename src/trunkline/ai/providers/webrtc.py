@@ -5,7 +5,7 @@ from typing import Final
 
 import webrtcvad
 
-from trunkline.ai.base import AgentSettings, Emit, Vad, VadSession
+from trunkline.ai.base import AgentSettings, Emit, ProviderSpec, Vad, VadSession
 from trunkline.ai.frames import HEARS
 from trunkline.ai.inline_vad import InlineEar
 from trunkline.audio.format import AudioFormat
@@ -42,6 +42,12 @@ class WebRtcVad:
 
 
 class _Provider:
+    spec = ProviderSpec(
+        name="webrtc",
+        title="WebRTC voice activity detector",
+        about="Finds speech by the statistics of the sound: no model, very cheap, easily fooled by noise.",
+    )
+
     def vad(self, settings: AgentSettings) -> Vad:
         return WebRtcVad()
 

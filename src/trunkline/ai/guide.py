@@ -1,0 +1,102 @@
+"""What the providers say about themselves, as a page of the docs."""
+
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple
+
+import msgspec
+
+from trunkline.ai.base import (
+    AgentProvider,
+    LlmProvider,
+    ProviderSpec,
+    SttProvider,
+    TtsProvider,
+    VadProvider,
+)
+from trunkline.ai.standin import StandInProvider
+
+ROLES: Final[dict[str, type]] = {
+    "agent": AgentProvider,
+    "stt": SttProvider,
+    "llm": LlmProvider,
+    "tts": TtsProvider,
+    "vad": VadProvider,
+}
+"""What a provider can be, by the argument of ``Agent`` that names it (``vad`` is ``TRUNKLINE_VAD``)."""
+
+HEAD: Final = """\
+# Providers of AI
+
+Who can hear, think and speak for an agent. Made from each provider's own description; `trunkline doctor` says which
+keys are set, whether they are taken, and what to use without one.
+
+```python
+Agent("…", model="openai/gpt-realtime-2.1")  # one model that hears and speaks
+Agent("…", stt="deepgram/flux-general-en", llm="groq/llama-3.1-8b-instant", tts="cartesia/sonic-3.5")  # a cascade
+Agent("…", stt=["deepgram/flux-general-en", "cartesia/ink-2"], …)  # the second takes over when the first fails
+```
+
+A provider's settings are environment variables, or fields of its table in `trunkline.toml`: `DEEPGRAM_API_KEY`, or
+`api_key = "…"` in `[deepgram]`. Where it says *stand-in*, the vendor's end of the wire is in the box: tests, `trunkline
+demo --model` and benchmarks run against it without a key, and say so.
+
+| provider | agent | stt | llm | tts | vad | key | stand-in |
+|---|---|---|---|---|---|---|---|
+"""
+
+
+class Known(NamedTuple):
+    """A provider and what it is found to be able to do."""
+
+    spec: ProviderSpec
+    roles: Sequence[str]
+    stands_in: bool
+
+    @property
+    def key_setting(self) -> str:
+        """The name of the environment variable that holds its key; empty where it needs none."""
+        return f"{self.spec.name}_{self.spec.key}".upper() if self.spec.key else ""
+
+
+def known(provider: object) -> Known:
+    """What ``provider``, a ``PROVIDER``, is. Raises ``AttributeError`` if it says nothing about itself."""
+    roles = [role for role, kind in ROLES.items() if isinstance(provider, kind)]
+    spec: ProviderSpec = provider.spec  # type: ignore[attr-defined]
+    return Known(spec, roles, isinstance(provider, StandInProvider))
+
+
+def page(providers: Iterable[object]) -> str:
+    """The page of all providers, in Markdown."""
+    all_known = [known(provider) for provider in providers]
+    return HEAD + "".join(map(_row, all_known)) + "".join(map(_section, all_known))
+
+
+def _row(one: Known) -> str:
+    able = " | ".join("yes" if role in one.roles else "" for role in ROLES)
+    key = f"`{one.key_setting}`" if one.key_setting else "none"
+    return f"| [{one.spec.name}](#{one.spec.name}) | {able} | {key} | {'yes' if one.stands_in else ''} |\n"
+
+
+def _section(one: Known) -> str:
+    spec = one.spec
+    lines = [f"\n## {spec.name}\n", f"**{spec.title}.** {spec.about.strip()}\n"]
+    if spec.models:
+        models = ", ".join(f"`{model}`" for model in spec.models)
+        lines.append(
+            f"Models known when this was written, the default first: {models}. Others are passed on as named.\n"
+        )
+    if one.key_setting:
+        lines.append(f"Key: `{one.key_setting}`, from {spec.key_from}.\n")
+    if spec.offline:
+        lines.append(f"Without a key or a network: `{spec.offline}`.\n")
+    if settings := _settings(spec):
+        lines.append("| setting | default |\n|---|---|\n" + settings)
+    return "\n".join(lines)
+
+
+def _settings(spec: ProviderSpec) -> str:
+    rows = []
+    for field in msgspec.structs.fields(spec.settings):
+        default = "" if field.default in ("", msgspec.NODEFAULT) else f"`{field.default}`"
+        rows.append(f"| `{spec.name.upper()}_{field.name.upper()}` | {default} |\n")
+    return "".join(rows)
