@@ -5,18 +5,30 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from trunkline.agent import serve as serve
     from trunkline.ai.agent import Agent as Agent
+    from trunkline.ai.base import CallFacts as CallFacts
+    from trunkline.ai.events import HangUpWanted as HangUpWanted
+    from trunkline.ai.events import TransferWanted as TransferWanted
+    from trunkline.ai.manners import Manners as Manners
     from trunkline.ai.tools import Tool as Tool
     from trunkline.ai.tools import tool as tool
+    from trunkline.errors import ToolError as ToolError
 
 # The public names and where they live. They are fetched when first used, so that one leaf can be used alone.
 _HOMES = {
     "Agent": "trunkline.ai.agent",
     "serve": "trunkline.agent",
+    "CallFacts": "trunkline.ai.base",
+    "HangUpWanted": "trunkline.ai.events",
+    "Manners": "trunkline.ai.manners",
     "Tool": "trunkline.ai.tools",
+    "ToolError": "trunkline.errors",
+    "TransferWanted": "trunkline.ai.events",
     "tool": "trunkline.ai.tools",
 }
 
-__all__ = ["Agent", "Tool", "serve", "tool"]
+__all__ = [
+    "Agent", "CallFacts", "HangUpWanted", "Manners", "Tool", "ToolError", "TransferWanted", "serve", "tool",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

@@ -75,14 +75,14 @@ async def test_a_turn_goes_from_speech_to_speech() -> None:
             StageReached(Stage.SYNTHESIS_STARTED, 1),
             ReplyText("We are open. ", 1),
             ReplyAudio(b"We are open. ", 1),
-            StageReached(Stage.MODEL_ENDED, 1),
             StageReached(Stage.SYNTHESIS_STARTED, 1),
             ReplyText("Until five.", 1),
             ReplyAudio(b"Until five.", 1),
+            StageReached(Stage.MODEL_ENDED, 1),
             ReplyEnded(1),
         ]
     assert llm.asked == [(SYSTEM, Message("caller", "when are you open"))]
-    assert llm.offered == ["hang_up"]
+    assert llm.offered == ["hang_up", "send_digits"]
 
 
 @on_a_loop
@@ -253,7 +253,11 @@ async def test_a_key_into_a_reply_is_answered_after_the_interruption() -> None:
 async def test_a_goodbye_hangs_up_after_its_last_sound() -> None:
     async with OneCall(cascade(StandInLlm(["Good", "bye!", ToolCall("hang_up")]))) as call:
         await call.says("bye")
-        assert call.events[-3:] == [ReplyAudio(b"Goodbye!", 1), ReplyEnded(1), HangUpWanted()]
+        assert call.of(ReplyAudio, ReplyEnded, HangUpWanted) == [
+            ReplyAudio(b"Goodbye!", 1),
+            ReplyEnded(1),
+            HangUpWanted(),
+        ]
 
 
 @on_a_loop
@@ -270,11 +274,14 @@ async def test_a_transfer_goes_where_the_settings_say_and_only_if_they_do() -> N
     llm = StandInLlm(connecting)
     async with OneCall(cascade(llm, transfer_to="sip:desk@example.org")) as call:
         await call.says("a person please")
-        assert llm.offered == ["hang_up", "transfer"]
+        assert llm.offered == ["hang_up", "send_digits", "transfer"]
         assert call.events[-1] == TransferWanted("sip:desk@example.org")
-    async with OneCall(cascade(StandInLlm(connecting))) as call:
+    llm = StandInLlm(connecting, ["I can't reach them."])
+    async with OneCall(cascade(llm)) as call:
         await call.says("a person please")
-        assert call.events[-1] == ReplyEnded(1)
+        assert call.of(TransferWanted) == []
+        assert call.of(ReplyText) == [ReplyText("Moment.", 1), ReplyText(" I can't reach them.", 1)]
+    assert llm.asked[1][-1].text.startswith("There is no such function.")
 
 
 @on_a_loop

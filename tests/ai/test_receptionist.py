@@ -17,8 +17,9 @@ from trunkline.ai.providers.receptionist import (
     PROVIDER,
     Receptionist,
 )
-from trunkline.ai.reply import HANG_UP, TRANSFER
+from trunkline.ai.toolbox import hang_up, spec_of, transfer
 
+HANG_UP, TRANSFER = spec_of(hang_up), spec_of(transfer)
 HEARING = Receptionist(recogniser=True, hours="We never close.")
 DEAF = Receptionist(recogniser=False)
 Line = tuple[str, str]

@@ -133,6 +133,7 @@ DONE = [
     ("the call's facts", "whose", '{"greeting": "hello"}', "hello +15551234567"),
     ("no arguments at all", "whose", "", "hi +15551234567"),
     ("nothing to tell", "nothing", "{}", "It is done."),
+    ("a reason where none is wanted", "nothing", '{"reason": "done"}', "It is done."),
     ("a plain function in front of an async one", "wrapped", "{}", "from within"),
 ]
 
@@ -151,7 +152,7 @@ FAILED = [
     ("wrong type", "book", '{"day": "Friday", "people": "many"}', "Expected `int`, got `str` - at `$.people`"),
     ("missing", "book", "{}", "missing required field `day`"),
     ("one too many", "book", '{"day": "Friday", "hour": 7}', "unknown field `hour`"),
-    ("facts are not the model's to give", "whose", '{"facts": {}}', "unknown field `facts`"),
+    ("facts are not for a model to give", "whose", '{"facts": {}}', "unknown field `facts`"),
     ("refused by the function", "refuse", "{}", "No table is free then."),
     ("an exception", "explode", '{"secret": "xyzzy"}', "It failed, through no fault of yours."),
     ("an exit", "leave", "{}", "It failed"),

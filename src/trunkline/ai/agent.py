@@ -5,6 +5,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from trunkline.ai.manners import Manners
     from trunkline.ai.tools import Tool
 
 
@@ -27,4 +28,5 @@ class Agent:
     greeting: str | None = None  # spoken first, word for word
     voice: str | None = None  # in the provider's own words
     language: str = "en-us"
+    manners: "Manners | None" = None  # fillers, questions to a silent caller; None: the usual, in ``language``
     transfer_to: str | None = field(default=None, repr=False)  # who a caller gets who asks for a person (private)

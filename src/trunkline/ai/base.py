@@ -6,6 +6,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 import msgspec
 
 from trunkline.ai.events import AgentCommand, AgentEvent, SttEvent
+from trunkline.ai.manners import Manners
 from trunkline.audio.format import AudioFormat
 
 Emit = Callable[[AgentEvent], None]
@@ -81,6 +82,8 @@ class AgentSettings(msgspec.Struct, frozen=True):
     models: str = ""  # folder of fetched model files
     options: dict[str, str] = {}
     tools: tuple[Any, ...] = ()  # of ``trunkline.ai.tools.Tool``
+    manners: Manners = Manners()
+    escalation: Any = None  # a ``trunkline.ai.escalation.Escalation``
     own: Any = None  # the provider's own settings: an instance of its ``ProviderSpec.settings``
 
 

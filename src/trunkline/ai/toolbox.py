@@ -94,8 +94,9 @@ class Toolbox:
     async def _call(self, wanted: Tool, call: ToolCall) -> ToolResult:
         failed = partial(ToolResult, call.id, wanted.name, failed=True)
         try:
-            # Models write "2" for 2: that is close enough.
-            arguments = msgspec.json.decode(call.arguments or "{}", type=wanted.arguments, strict=False)
+            # Models write "2" for 2: that is close enough. And they give a reason to functions that want none.
+            said = call.arguments if call.arguments and wanted.parameters["properties"] else "{}"
+            arguments = msgspec.json.decode(said, type=wanted.arguments, strict=False)
         except msgspec.DecodeError as error:  # its text may show what the model wrote: it is told to nobody else
             return failed(f"These arguments don't fit: {error}. Look at the function's schema and call it again.")
         given = {name: getattr(arguments, name) for name in wanted.arguments.__struct_fields__}
@@ -134,19 +135,19 @@ class Toolbox:
 
 
 @tool
-def hang_up() -> HangUpWanted:
+async def hang_up() -> HangUpWanted:
     """End the call, after a goodbye, when the caller wants nothing more."""
     return HangUpWanted()
 
 
 @tool
-def transfer() -> TransferWanted:
+async def transfer() -> TransferWanted:
     """Connect the caller to a person, after saying so."""
     raise ToolError("Nobody can be reached.")  # where somebody can, the toolbox puts a function that says who
 
 
 @tool
-def send_digits(digits: Annotated[str, msgspec.Meta(pattern="^[0-9*#A-D]{1,32}$")]) -> DigitsWanted:
+async def send_digits(digits: Annotated[str, msgspec.Meta(pattern="^[0-9*#A-D]{1,32}$")]) -> DigitsWanted:
     """Press keys on the telephone, when the other end is a machine that asks for some.
 
     Args:
@@ -159,7 +160,11 @@ def all_tools(tools: Iterable[Any], transfer_to: str = "") -> list[Tool]:
     """The built-in functions and the application's. Raises ``ConfigError`` when two can't be told apart."""
     everything = [hang_up, send_digits]
     if transfer_to:
-        everything.append(msgspec.structs.replace(transfer, function=partial(TransferWanted, transfer_to)))
+
+        async def connect() -> TransferWanted:
+            return TransferWanted(transfer_to)
+
+        everything.append(msgspec.structs.replace(transfer, function=connect))
     taken = {hang_up.name, send_digits.name, transfer.name}
     for own in tools:
         if not isinstance(own, Tool):

@@ -23,6 +23,7 @@ from trunkline.ai.cascade import Cascade
 from trunkline.ai.fallback_llm import FallbackLlm
 from trunkline.ai.fallback_stt import FallbackStt
 from trunkline.ai.fallback_tts import FallbackTts
+from trunkline.ai.manners import Manners
 from trunkline.ai.models import vad_at_hand
 from trunkline.config import Config
 from trunkline.errors import ConfigError
@@ -42,6 +43,8 @@ def agent_model(agent: Agent, config: Config) -> AgentModel:
         rate=config.agent_rate,
         transfer_to=agent.transfer_to or "",
         models=str(config.models_dir or ""),
+        tools=tuple(agent.tools),
+        manners=agent.manners or Manners.in_language(agent.language),
         options={
             "vad": "" if config.vad == "auto" else config.vad,
             "speech_energy_threshold": str(config.speech_energy_threshold),
@@ -76,6 +79,8 @@ def _cascade(agent: Agent, settings: AgentSettings, config: Config) -> AgentMode
         instructions=agent.instructions,
         greeting=settings.greeting,
         transfer_to=settings.transfer_to,
+        tools=settings.tools,
+        manners=settings.manners,
     )
 
 

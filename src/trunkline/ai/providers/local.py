@@ -38,6 +38,8 @@ class _Provider:
             instructions=settings.instructions,
             greeting=settings.greeting or receptionist.greeting,
             transfer_to=settings.transfer_to,
+            tools=settings.tools,
+            manners=settings.manners,
         )
 
 
