@@ -1,4 +1,4 @@
-"""``trunkline doctor``: what is wrong with a recording, or what a platform still needs."""
+"""``trunkline doctor``: what is wrong with a recording, or what this installation, a platform or a provider needs."""
 
 from pathlib import Path
 from typing import Annotated
@@ -14,24 +14,78 @@ def command(
         str | None,
         typer.Option(metavar="NAME", help="Say instead what to type into this platform's console; all: every one's."),
     ] = None,
+    provider: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Say instead what this provider of AI needs; all: describe every one."),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
 ) -> None:
-    """Say what is wrong with a recording, by what figures it was told, and what most likely made it.
+    """Say what this installation lacks; or, of a recording, what is wrong with it.
 
-    Looks for bytes misread (the wrong law, PCM as G.711, swapped bytes), clipping, a level too low, lost packets,
-    under-runs, clicks at a frame's edges, aliasing, echo and its delay, and channels that drift apart. The exit code
-    is 0 if nothing was found, 1 if something was, and 2 if the file can't be read.
+    Without an argument: programs, model files, each platform's secret and each provider's key, which is tried at its
+    vendor; what is missing, where to get it, and what does the same offline. The exit code is 1 if something that is
+    set is of no use.
+
+    With a recording: looks for bytes misread (the wrong law, PCM as G.711, swapped bytes), clipping, a level too low,
+    lost packets, under-runs, clicks at a frame's edges, aliasing, echo and its delay, and channels that drift apart.
+    The exit code is 0 if nothing was found, 1 if something was, and 2 if the file can't be read.
 
     With --platform: the addresses to enter at the platform, for the public URL that is configured, and whether its
-    secret is set. The exit code is 1 while it is not.
+    secret is set. The exit code is 1 while it is not. With --provider: the same of a provider of AI.
     """
     from trunkline.errors import ConfigError
 
-    if platform is not None and audio is None:
-        _platform(platform)
+    match audio, platform, provider:
+        case None, None, None:
+            _house(json)
+        case None, str(), None:
+            _platform(platform)
+        case None, None, str():
+            _provider(provider, json)
+        case Path(), None, None:
+            _recording(audio, json)
+        case _:
+            raise ConfigError("give a recording, --platform NAME or --provider NAME: one of them at a time")
+
+
+def _house(json: bool) -> None:
+    import msgspec
+    from rich.console import Console
+
+    from trunkline.cli._doctor_house import look, table
+    from trunkline.config import Config
+
+    findings = look(Config.load())
+    if json:
+        typer.echo(msgspec.json.format(msgspec.json.encode(findings)).decode())
+    else:
+        Console(highlight=False).print(table(findings))
+    if any(one.state == "bad" for one in findings):
+        raise typer.Exit(1)
+
+
+def _provider(name: str, json: bool) -> None:
+    import msgspec
+
+    from trunkline import registry
+    from trunkline.ai.guide import page
+    from trunkline.cli._doctor_house import provider
+    from trunkline.config import Config
+    from trunkline.errors import ConfigError
+
+    names = registry.names("ai.providers")
+    if name == "all":  # the page of the docs
+        typer.echo(page(registry.load("ai.providers", each) for each in names), nl=False)
         return
-    if audio is None or platform is not None:
-        raise ConfigError("give either a recording or --platform NAME")
+    if name not in names:
+        raise ConfigError(f"there is no provider {name!r}: choose one of {', '.join(names)}")
+    told = provider(Config.load(), name)
+    typer.echo(msgspec.json.encode(told).decode() if json else f"{told.what}: {told.state}. {told.note}")
+    if told.state != "ok":
+        raise typer.Exit(1)
+
+
+def _recording(audio: Path, json: bool) -> None:
     import msgspec
     from rich.console import Console
 
