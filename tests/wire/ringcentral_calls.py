@@ -1,0 +1,99 @@
+"""A made-up call over the webhook-and-socket contract, and how far one can get with it. Shared by the tests of it."""
+
+import itertools
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from trunkline.wire import events
+from trunkline.wire._ringcentral_formats import Packets
+from trunkline.wire._ringcentral_gateway import Expected, RingCentralGateway
+from trunkline.wire._ringcentral_phone import RingCentralPhone
+from trunkline.wire.base import BinaryFrame, HttpRequest, Output, TextFrame
+from trunkline.wire.events import WireCommand, WireEvent
+from trunkline.wire.ringcentral import PLATFORM, RingCentralDoor, RingCentralSettings
+from trunkline.wire.tickets import TicketBook
+
+TOKEN = "0123456789abcdef0123456789abcdef"
+CALL = "call-77"
+BASE = "https://gw.example.org"
+HOOK = "/api/voice/inbound"
+MEDIA = f"wss://gw.example.org/api/voice/realtime/ws/call?call_id={CALL}"
+CALLER = "+15005550006"
+CALLEE = "+15005550001"
+SETTINGS = RingCentralSettings(verification_token=TOKEN)
+SHOWN = {"verification-token": TOKEN}
+ANNOUNCEMENT = {
+    "event": "call.inbound",
+    "body": {"id": CALL, "from": {"phoneNumber": CALLER}, "to": {"phoneNumber": CALLEE}},
+}
+VECTORS = Path(__file__).parent.parent / "vectors" / "wire"
+
+
+def vectors(name: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (VECTORS / name).read_text().splitlines()]
+
+
+def door(settings: RingCentralSettings = SETTINGS, *, insecure: bool = False, base_url: str = BASE) -> RingCentralDoor:
+    tickets = (f"ticket-{n}" for n in itertools.count(1))
+    return PLATFORM.door(settings, base_url=base_url, tickets=TicketBook(lambda: next(tickets)), insecure=insecure)
+
+
+def phone(packets: Packets = Packets(), **options: Any) -> RingCentralPhone:  # noqa: B008 - frozen
+    settings = {"token": TOKEN} | options
+    return RingCentralPhone(hook=HOOK, call_id=CALL, caller=CALLER, callee=CALLEE, packets=packets, **settings)
+
+
+def webhook(body: Any = ANNOUNCEMENT, headers: dict[str, str] = SHOWN, method: str = "POST") -> HttpRequest:
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return HttpRequest(method, BASE + HOOK, headers, raw)
+
+
+def upgrade(url: str = MEDIA, headers: dict[str, str] | None = None) -> HttpRequest:
+    return HttpRequest("GET", url, headers or {})
+
+
+def expected(packets: Packets = Packets()) -> Expected:  # noqa: B008 - frozen
+    return Expected(CALL, CALLER, CALLEE, "leg-1", packets)
+
+
+def started(packets: Packets = Packets(), *, extensions: bool = True) -> tuple[RingCentralGateway, RingCentralPhone]:  # noqa: B008
+    """Both ends of a stream that has started."""
+    gateway = RingCentralGateway(expected(), extensions=extensions)
+    far = phone(packets, extensions=extensions)
+    hear(gateway, far.opened())
+    return gateway, far
+
+
+def hear(gateway: RingCentralGateway, outputs: Iterable[Output]) -> list[WireEvent]:
+    """What the gateway makes of what the phone's end sends."""
+    return [
+        event
+        for frame in outputs
+        if isinstance(frame, TextFrame | BinaryFrame)
+        for event in gateway.receive(frame.data, binary=isinstance(frame, BinaryFrame), now=1.0)
+    ]
+
+
+def obey(far: RingCentralPhone, outputs: Iterable[Output]) -> list[WireCommand]:
+    """What the phone's end makes of what the gateway sends."""
+    return [
+        command
+        for frame in outputs
+        if isinstance(frame, TextFrame | BinaryFrame)
+        for command in far.receive(frame.data, binary=isinstance(frame, BinaryFrame), now=1.0)
+    ]
+
+
+def named(values: Any) -> list[dict[str, Any]]:
+    """Events or commands as they stand in the vectors."""
+    return [{"type": type(v).__name__, **msgspec.to_builtins(v)} for v in values]
+
+
+def command(value: dict[str, Any]) -> WireCommand:
+    kind = getattr(events, value["type"])
+    made: WireCommand = msgspec.convert({k: v for k, v in value.items() if k != "type"}, kind)
+    return made
