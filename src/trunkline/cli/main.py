@@ -12,7 +12,7 @@ from typer.core import TyperGroup
 
 from trunkline.errors import TrunklineError
 
-COMMANDS = ("serve", "call", "demo", "convert", "bench", "doctor", "models")
+COMMANDS = ("serve", "call", "demo", "convert", "bench", "doctor", "latency", "models")
 
 
 class _Commands(TyperGroup):
