@@ -14,7 +14,7 @@ from trunkline.ai.agent import Agent
 from trunkline.config import Config
 from trunkline.server.run import Running, running
 from trunkline.testing import load_reference
-from trunkline.testing.load import Fleet, Window, percentiles
+from trunkline.testing.load import Fleet, LoadPhone, Window, percentiles
 from trunkline.testing.load_call import FRAME_S
 
 SECONDS = 1.0
@@ -28,10 +28,10 @@ def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @asynccontextmanager
-async def gateway(**settings: Any) -> AsyncIterator[tuple[Running, Fleet]]:
+async def gateway(**settings: Any) -> AsyncIterator[tuple[Running, Fleet[LoadPhone]]]:
     config = Config.load(agent="echo", port=0, insecure=True, drain_seconds=0, log_level="error", **settings)
     async with running(config, Agent("")) as service:
-        fleet = Fleet(f"ws{service.gateway.base_url.removeprefix('http')}/media/twilio")
+        fleet = Fleet(f"ws{service.gateway.base_url.removeprefix('http')}/media/twilio", LoadPhone)
         try:
             yield service, fleet
         finally:
@@ -92,7 +92,7 @@ def test_calls_the_gateway_ends_are_counted() -> None:
 
 def test_where_nobody_answers_every_call_is_refused() -> None:
     async def work() -> None:
-        fleet = Fleet("ws://127.0.0.1:9/media/twilio")
+        fleet = Fleet("ws://127.0.0.1:9/media/twilio", LoadPhone)
         await fleet.add(2, ENOUGH)
         window = await fleet.measure(0.0)
         assert (window.calls, window.refused, window.frames) == (0, 2, 0)
@@ -105,7 +105,7 @@ def test_where_nobody_answers_every_call_is_refused() -> None:
 def test_the_bare_echo_is_an_echo_too() -> None:
     async def work() -> None:
         server = await ws_create_server(load_reference.listener, "127.0.0.1", 0)
-        fleet = Fleet(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/media/twilio")
+        fleet = Fleet(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/media/twilio", LoadPhone)
         await fleet.add(3, ENOUGH)
         check(await fleet.measure(SECONDS), 3)
         await fleet.hang_up()

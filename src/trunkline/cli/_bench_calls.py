@@ -13,7 +13,7 @@ from typing import Final, Self
 import msgspec
 
 from trunkline.cli._bench_process import Cores, Program, busy_s, check, program
-from trunkline.testing.load import Fleet, Window
+from trunkline.testing.load import Fleet, LoadPhone, Window
 
 # A call is served well up to here; beyond, people begin to talk over each other and hear holes.
 MAX_P99_S: Final = 0.300
@@ -165,18 +165,18 @@ class _Bench:
         self._say = say
         self._start = program(*arguments, cores=cores, settings=settings)
         self._server: Program
-        self._fleet: Fleet
+        self._fleet: Fleet[LoadPhone]
         self._empty_kib = 0
 
     async def __aenter__(self) -> Self:
         self._server = self._start.__enter__()
         # One short call: what is loaded or designed once is there afterwards.
-        self._fleet = Fleet(self._server.socket_url)
+        self._fleet = Fleet(self._server.socket_url, LoadPhone)
         await self._fleet.add(1, RAMP_PER_S)
         await self._fleet.measure(0.5)
         await self._fleet.hang_up()
         self._empty_kib = self._server.memory_kib()
-        self._fleet = Fleet(self._server.socket_url)
+        self._fleet = Fleet(self._server.socket_url, LoadPhone)
         return self
 
     async def __aexit__(self, *error: object) -> None:
@@ -191,7 +191,7 @@ class _Bench:
         if step.fault or step.generator_limits:
             self._say(f"{step.fault or 'the phones are late'}: once more, with new calls")
             await self._fleet.hang_up()
-            self._fleet = Fleet(self._server.socket_url)
+            self._fleet = Fleet(self._server.socket_url, LoadPhone)
             step = await self._try(calls)
         return step
 

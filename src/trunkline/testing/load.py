@@ -7,8 +7,8 @@ beforehand (``load_twilio``), a few numbers (``load_call``) and no task: one tim
 
 import asyncio
 import time
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Callable, Sequence
+from typing import Final, Generic, TypeVar
 
 import msgspec
 import numpy as np
@@ -30,6 +30,7 @@ OVERDUE_S: Final = 0.3
 """A frame that has been away for this long when a window ends counts with the age it has."""
 
 _TEXT = WSMsgType.TEXT
+P = TypeVar("P", bound="LoadPhone")
 _clock = time.monotonic  # not the loop's, which stands still while the loop works through a batch
 
 
@@ -48,16 +49,20 @@ class Window(msgspec.Struct, frozen=True):
     lag_p99: float  # by how much the generator sent too late
 
 
-class Fleet:
-    """The calls, on the running event loop. ``add`` some, ``measure``, add more; ``hang_up`` in the end."""
+class Fleet(Generic[P]):
+    """The calls, on the running event loop. ``add`` some, ``measure``, add more; ``hang_up`` in the end.
 
-    def __init__(self, socket_url: str) -> None:
+    ``make`` makes each call's phone: one that talks to an echo, or one of another kind.
+    """
+
+    def __init__(self, socket_url: str, make: Callable[[CheapPhone, Tally], P]) -> None:
         self.tally = Tally()
         self.refused = 0  # of the calls tried
         self.tried = 0
         self._url = socket_url
-        self._phones: list[_Phone] = []
-        self._slots: list[list[_Phone]] = [[] for _ in range(PHASES)]
+        self.phones: list[P] = []
+        self._make = make
+        self._slots: list[list[P]] = [[] for _ in range(PHASES)]
         self._slot = 0  # the next one to send
         self._began = _clock()
         self._timer = asyncio.get_running_loop().call_later(SLOT_S, self._tick)
@@ -73,7 +78,7 @@ class Fleet:
     async def _place(self) -> None:
         number = self.tried
         self.tried += 1
-        phone = _Phone(CheapPhone(f"CA{number:032x}"), self.tally)
+        phone = self._make(CheapPhone(f"CA{number:032x}"), self.tally)
         try:
             await ws_connect(
                 lambda: phone,
@@ -86,7 +91,7 @@ class Fleet:
         except (WSInvalidStatusError, WSError, OSError, TimeoutError):
             self.refused += 1
             return
-        self._phones.append(phone)
+        self.phones.append(phone)
         self._slots[number * _STRIDE % PHASES].append(phone)
 
     def _tick(self) -> None:
@@ -113,15 +118,15 @@ class Fleet:
         await asyncio.sleep(seconds)
         now = _clock()
         returned = len(tally.latencies)
-        live = [phone for phone in self._phones if phone.live]
+        live = [phone for phone in self.phones if phone.live]
         for phone in live:
             phone.books.close_window(now, OVERDUE_S)
         p50, p99 = percentiles(tally.latencies, 50, 99)
         return Window(
             calls=len(live),
             refused=self.refused,
-            dropped=len(self._phones) - len(live),
-            astray=sum(phone.books.astray for phone in self._phones),
+            dropped=len(self.phones) - len(live),
+            astray=sum(phone.books.astray for phone in self.phones),
             seconds=now - began,
             frames=returned,
             p50=p50,
@@ -133,14 +138,14 @@ class Fleet:
     async def hang_up(self) -> None:
         """End every call in the platform's words, and wait for the sockets to close."""
         self._timer.cancel()
-        goodbyes = [asyncio.ensure_future(phone.gone()) for phone in self._phones]
-        for phone in self._phones:
+        goodbyes = [asyncio.ensure_future(phone.gone()) for phone in self.phones]
+        for phone in self.phones:
             phone.hang_up()
         if goodbyes:
             _, late = await asyncio.wait(goodbyes, timeout=GOODBYE_S)
             for goodbye in late:
                 goodbye.cancel()
-        for phone in self._phones:
+        for phone in self.phones:
             phone.cut()
 
 
@@ -152,19 +157,19 @@ def percentiles(values: Sequence[float], *wanted: float) -> list[float]:
     return [float(value) for value in np.percentile(numbers, wanted)]
 
 
-class _Phone(WSListener):  # type: ignore[misc, unused-ignore]
-    """One call's socket."""
+class LoadPhone(WSListener):  # type: ignore[misc, unused-ignore]
+    """One call's socket. It says the load's sound without a break, and keeps books of the echo."""
 
     def __init__(self, phone: CheapPhone, tally: Tally) -> None:
         self.books = LoadCall(tally)
         self.live = False
-        self._phone = phone
-        self._transport: WSTransport
+        self.wire = phone
+        self.transport: WSTransport
 
     def on_ws_connected(self, transport: WSTransport) -> None:
-        self._transport = transport
+        self.transport = transport
         self.live = True
-        for message in self._phone.opening:
+        for message in self.wire.opening:
             transport.send(_TEXT, message)
 
     def say(self, now: float) -> None:
@@ -172,9 +177,9 @@ class _Phone(WSListener):  # type: ignore[misc, unused-ignore]
         if not self.live:
             return
         self.books.sent(now)
-        self._transport.send(_TEXT, self._phone.media())
+        self.transport.send(_TEXT, self.wire.media())
         while (name := self.books.played_mark(now)) is not None:
-            self._transport.send(_TEXT, self._phone.mark(name))
+            self.transport.send(_TEXT, self.wire.mark(name))
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         now = _clock()
@@ -185,7 +190,7 @@ class _Phone(WSListener):  # type: ignore[misc, unused-ignore]
                 transport.disconnect()
             return
         try:
-            message = self._phone.read(frame.get_payload_as_bytes())
+            message = self.wire.read(frame.get_payload_as_bytes())
         except RemoteError:  # what the platform would refuse
             self.live = False
             transport.disconnect()
@@ -204,12 +209,12 @@ class _Phone(WSListener):  # type: ignore[misc, unused-ignore]
         """Say that the caller has gone."""
         if self.live:
             self.live = False
-            self._transport.send(_TEXT, self._phone.stop())
+            self.transport.send(_TEXT, self.wire.stop())
 
     async def gone(self) -> None:
         """Wait until the gateway has closed the socket."""
-        await self._transport.wait_disconnected()
+        await self.transport.wait_disconnected()
 
     def cut(self) -> None:
         """Close the socket if the gateway has not."""
-        self._transport.disconnect(graceful=False)
+        self.transport.disconnect(graceful=False)

@@ -48,6 +48,14 @@ class CheapPhone:
         self._chunk = (chunk := self._chunk) + 1
         return b'{"event":"media","sequenceNumber":"%d%b%b' % (number, _media(chunk), self._tail)
 
+    def frame(self, payload: bytes) -> bytes:
+        """The next frame, with this ``payload`` (base64) instead."""
+        self._number = number = self._number + 1
+        self._chunk = (chunk := self._chunk) + 1
+        media = b'"media":{"track":"inbound","chunk":"%d","timestamp":"%d","payload":"%b"},"streamSid":"'
+        opening = b'{"event":"media","sequenceNumber":"%d",' % number
+        return opening + media % (chunk + 1, chunk * _FRAME_MS, payload) + self._tail
+
     def mark(self, name: str) -> bytes:
         """That mark has been played."""
         return self._say(b'"event":"mark","mark":{"name":%b}' % msgspec.json.encode(name))
