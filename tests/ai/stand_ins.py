@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from typing import Self
 
 from trunkline.ai.base import (
     CallFacts,
     Emit,
     Message,
+    SttEmit,
     SttSession,
     TextDelta,
     ToolCall,
@@ -78,7 +80,7 @@ class StandInStt(_Part):
 
     partials = True
     hears: tuple[AudioFormat, ...] = (PCM16_16K, PCM16_8K, MULAW_8K)
-    emit: Emit
+    emit: SttEmit
 
     def __init__(self, *, turns: bool = False) -> None:
         super().__init__()
@@ -86,7 +88,7 @@ class StandInStt(_Part):
         self.heard = b""
         self.told: list[tuple[str, float]] = []
 
-    def open(self, facts: CallFacts, *, hears: AudioFormat, emit: Emit) -> SttSession:
+    def open(self, facts: CallFacts, *, hears: AudioFormat, emit: SttEmit) -> SttSession:
         self.emit = emit
         return self
 
@@ -195,7 +197,7 @@ class OneCall:
         self._vad, self._stt = cascade.vad, cascade.stt
         self._at_ms = 0.0
 
-    async def __aenter__(self) -> "OneCall":
+    async def __aenter__(self) -> Self:
         self._run = asyncio.create_task(self.session.run())
         await self.idle()
         return self

@@ -163,6 +163,24 @@ def test_late_stamps_of_an_interrupted_reply_do_not_spoil_the_next_turn(make: Ma
     assert world.call.session.turns[-1].latency.total_ms is not None
 
 
+def test_stamps_of_a_reply_begun_on_trial_count_from_when_they_happened(make: Make) -> None:
+    world = make()
+    world.start()
+    world.run(1)
+    world.emit(SpeechStarted(200))
+    world.emit(SpeechStopped(900))
+    world.run(0.3)
+    world.emit(CallerSaid("hello", final=True))
+    world.emit(ReplyStarted(1))
+    world.emit(StageReached(Stage.MODEL_STARTED, 1, ago_ms=250))
+    world.emit(StageReached(Stage.MODEL_FIRST_TOKEN, 1, ago_ms=50))
+    world.agent.say(200)
+    world.run(1)
+    [turn] = world.call.session.turns
+    assert turn.latency.llm_ms == pytest.approx(200)
+    assert turn.latency.total_ms == pytest.approx(400, abs=25)
+
+
 # --- barging in --------------------------------------------------------------------------------------------------
 
 
