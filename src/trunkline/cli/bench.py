@@ -74,6 +74,35 @@ def calls(
         _show_calls(told)
 
 
+@command.command()
+def turns(
+    calls: Annotated[int, typer.Option(min=1, help="Callers at a time.")] = 50,
+    each: Annotated[int, typer.Option("--turns", min=1, help="Turns of each caller.")] = 4,
+    eager: Annotated[bool, typer.Option("--eager", help="The recogniser announces a turn's end early.")] = False,
+    stt_ms: Annotated[float, typer.Option(min=0, help="From the end of speech to the final words.")] = 260,
+    model_ms: Annotated[float, typer.Option(min=0, help="From the question to the model's first word.")] = 50,
+    voice_ms: Annotated[float, typer.Option(min=0, help="From the text to the first audio.")] = 90,
+    json: _Json = False,
+) -> None:
+    """Measure how long callers wait for an answer from a cascade whose vendors are simulated, with these delays.
+
+    The gateway is a process of its own on a core of its own; callers and vendors are on the other.
+    """
+    import asyncio
+
+    import uvloop
+
+    from trunkline.cli import _bench_turns, _bench_turns_report
+
+    plan = _bench_turns.TurnsPlan(calls, each, stt_ms, model_ms, voice_ms, eager)
+    with _busy("turns") as say, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        told = runner.run(_bench_turns.take_turns(plan, say))
+    if json:
+        _print(_bench_turns.values(told))
+    else:
+        _bench_turns_report.show(told)
+
+
 def _kernels(speech: Path) -> dict[str, Any]:
     try:
         from trunkline.testing import bench_audio
