@@ -170,8 +170,11 @@ def test_limits_are_set_by_the_names_of_the_contract_and_told_in_the_log(monkeyp
     async def scenario() -> tuple[int | None, int | None]:
         async with served() as (_, http):
             logs.configure(level="info", format="json", stream=lines)
-            silent = close_code(await announce(http), '{"type":"start"}')
-            return await asyncio.gather(silent, close_code(await announce(http), "[", "hello?", "{"))
+            urls = [await announce(http), await announce(http)]
+            silent, broken = await asyncio.gather(
+                close_code(urls[0], '{"type":"start"}'), close_code(urls[1], "[", "hello?", "{")
+            )
+            return silent, broken
 
     assert uvloop.run(scenario()) == (1008, 1007)
     log = lines.getvalue()
