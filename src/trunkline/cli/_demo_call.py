@@ -2,16 +2,16 @@
 
 import asyncio
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from rich.console import Console
 
 from trunkline import logs, registry
-from trunkline.ai.agent import Agent
-from trunkline.ai.base import AgentModel, AgentSettings
 from trunkline.audio.format import PCM16_8K
 from trunkline.call.session import CallSession
+from trunkline.cli._demo_minds import Mind, mind
 from trunkline.config import Config
 from trunkline.errors import TrunklineError
 from trunkline.server.run import running
@@ -19,7 +19,7 @@ from trunkline.testing import sounds
 from trunkline.testing.call import PlacedCall, place
 from trunkline.testing.phone import Phone
 from trunkline.testing.script import Action, HangUp, InterruptReply, PressKey, Say, Wait, WaitForReply
-from trunkline.testing.scripted_stt import Fixture, ScriptedStt
+from trunkline.testing.scripted_stt import Fixture
 from trunkline.wire.base import Platform
 
 HOURS: Final = "What are your opening hours, please?"
@@ -38,6 +38,7 @@ class DemoCall(NamedTuple):
     session: CallSession
     placed: PlacedCall
     recording: Path
+    mind: Mind
 
     @property
     def ok(self) -> bool:
@@ -45,16 +46,14 @@ class DemoCall(NamedTuple):
         return self.placed.outcome.ok and self.session.ledger.balances
 
 
-def hold(platform: str, folder: Path, console: Console) -> DemoCall:
-    """Start a gateway, call it, talk, hang up. Raises ``MissingProgram`` without espeak-ng."""
+def hold(platform: str, model: str, folder: Path, console: Console) -> DemoCall:
+    """Start a gateway, call it, talk, hang up. Raises ``MissingProgram`` without espeak-ng, ``ConfigError``."""
     logs.configure(level="warning", format="console")
     kind: Platform = registry.load("wire", platform)
     with console.status("Recording the caller's lines with espeak-ng"):
         lines = {text: sounds.speak(text, kind.spec.formats[0]) for text in (HOURS, BOOKING, THANKS)}
         known = [Fixture(text, sounds.speak(text, PCM16_8K)) for text in lines]
-    local = registry.load("ai.providers", "local")
-    model = local.agent(AgentSettings(), stt=ScriptedStt(known))
-    config = Config.load(agent="local", host="127.0.0.1", port=0, record_dir=folder)
+    config = Config.load(agent="", host="127.0.0.1", port=0, record_dir=folder)
     # A secret of this run: the demonstration goes through the closed door, as a real call does.
     config = config.with_platform(kind.spec, **{kind.spec.secret: secrets.token_hex(32)})
     codec = kind.phone(
@@ -62,7 +61,7 @@ def hold(platform: str, folder: Path, console: Console) -> DemoCall:
     )
     phone = Phone(codec, _script(lines), wire=kind.spec.formats[0], frame_ms=kind.spec.frame_ms)
     with console.status("On the line: about half a minute, in real time"):
-        return asyncio.run(_call(config, model, phone))
+        return asyncio.run(_call(config, model, known, phone))
 
 
 def _script(lines: dict[str, bytes]) -> list[Action]:
@@ -80,17 +79,17 @@ def _script(lines: dict[str, bytes]) -> list[Action]:
     ]
 
 
-async def _call(config: Config, model: AgentModel, phone: Phone) -> DemoCall:
+async def _call(config: Config, name: str, known: Sequence[Fixture], phone: Phone) -> DemoCall:
     over: asyncio.Future[CallSession] = asyncio.get_running_loop().create_future()
 
     def keep(session: CallSession) -> None:
         if not over.done():
             over.set_result(session)
 
-    async with running(config, Agent(""), model=model, keep=keep) as service:
+    async with mind(name, config, known) as who, running(who.config, who.agent, model=who.model, keep=keep) as service:
         placed = await place(phone, service.gateway.base_url, limit_s=LIMIT_S)
         try:
             session = await asyncio.wait_for(over, timeout=10)
         except TimeoutError:
             raise TrunklineError("the gateway did not end the call after the telephone had hung up") from None
-    return DemoCall(session, placed, Path(session.recording))
+    return DemoCall(session, placed, Path(session.recording), who)

@@ -26,11 +26,13 @@ def show(done: DemoCall, console: Console) -> None:
         seconds = file.getnframes() / file.getframerate()
     console.print(f"Recording (left the caller, right the agent as heard, {seconds:.1f} s):", end=" ")
     console.print(str(done.recording.resolve()), soft_wrap=True, highlight=False)
-    console.print(
-        "Simulated: the telephone and its platform, the caller's voice (espeak-ng speaks a script), and the speech "
-        "recogniser (it knows the script by heart). Everything else is what answers real calls.",
-        style="dim",
-    )
+    simulated = [
+        "the telephone and its platform",
+        "the caller's voice (espeak-ng speaks a script)",
+        *done.mind.simulated,
+    ]
+    real = f" Really asked: {', '.join(done.mind.real)}." if done.mind.real else ""
+    console.print(f"Simulated: {', '.join(simulated)}.{real} Everything else is what answers real calls.", style="dim")
     console.print(
         "The call went through." if done.ok else "The call failed.", style="bold green" if done.ok else "bold red"
     )

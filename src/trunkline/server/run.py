@@ -79,7 +79,7 @@ class Running:
 class Parts(TypedDict, total=False):
     """What a simulation may put in the place of the real thing."""
 
-    model: AgentModel
+    model: AgentModel | None
     keep: Keep
     make_runner: RunnerFactory
 
