@@ -66,10 +66,9 @@ def _vendors(agent: Agent) -> list[str]:
     names = registry.names("ai.providers")
     for vendor in vendors:
         if vendor not in names or not isinstance(registry.load("ai.providers", vendor), StandInProvider):
-            able = [one for one in names if isinstance(registry.load("ai.providers", one), StandInProvider)]
-            raise ConfigError(
-                f"{vendor!r} can't be demonstrated: choose one of {', '.join(['local', 'cascade', *(f'{one}/…' for one in able)])}"
-            )
+            able = [f"{one}/…" for one in names if isinstance(registry.load("ai.providers", one), StandInProvider)]
+            choices = ", ".join([LOCAL, "cascade", *able])
+            raise ConfigError(f"{vendor!r} can't be demonstrated: choose one of {choices}")
     return vendors
 
 
