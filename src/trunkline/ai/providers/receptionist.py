@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
 from trunkline.ai.base import AgentSettings, Llm, Message, ProviderSpec, TextDelta, ToolCall, ToolSpec
-from trunkline.ai.intents import Intent, guess
+from trunkline.ai.intents import ESCALATES, Intent, guess
 
 MENU: Final = "Press one for our opening hours, two for a booking, zero for a person, or pound to hear me again."
 
@@ -28,6 +28,8 @@ _ANSWERS: Final[dict[Intent, str]] = {
     Intent.SALES: "You would like our sales department.",
     Intent.SUPPORT: "I am sorry something is not working. Our support team can help.",
     Intent.COMPLAINT: "I am sorry to hear that. A person should look into it.",
+    Intent.ESCALATION: "I understand. A person should look into it.",
+    Intent.MANAGER: "You would like to speak with somebody in charge.",
     Intent.PERSON: "You would like to speak with a person.",
     Intent.GOODBYE: "Thank you for calling. Goodbye!",
     Intent.NO: "All right. Is there anything else I can do for you?",
@@ -36,7 +38,7 @@ _ANSWERS: Final[dict[Intent, str]] = {
 }
 
 # Those only a human being can serve.
-_FOR_A_PERSON: Final = frozenset({Intent.SALES, Intent.SUPPORT, Intent.COMPLAINT, Intent.PERSON})
+_FOR_A_PERSON: Final = ESCALATES | {Intent.SALES, Intent.SUPPORT}
 
 CONNECTING: Final = "I am connecting you now. One moment, please."
 NOBODY: Final = "Nobody can be reached from this line at the moment, but I can tell you our opening hours."
