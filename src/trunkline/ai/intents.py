@@ -137,7 +137,8 @@ _PHRASES: Final[dict[Intent, dict[str, float]]] = {
 
 _TONES: Final[dict[Tone, dict[str, float]]] = {
     Tone.ANGRY: {
-        r"(furious|outrag\w+|disgust\w+|appalling|unacceptable|disgraceful|ridiculous|angry|livid|(is|what) a joke)": 0.7,
+        r"(furious|outrag\w+|disgust\w+|appalling|unacceptable|disgraceful|ridiculous|angry|livid)": 0.7,
+        r"(is|what) a joke": 0.7,
         r"(terrible|awful|horrible|useless|worst|pathetic|incompetent)": 0.5,
         r"(sick|tired) (and tired )?of|fed up|had enough|how dare|shame on": 0.7,
         r"(damn|hell|crap|bullshit|bloody|shit|fuck\w*|idiots?|stupid|shut up|liars?|scam|rip off)": 0.6,
