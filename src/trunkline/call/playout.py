@@ -80,7 +80,7 @@ class Playout:
         # Refill in gulps of up to half the lead: fewer messages, and never closer to empty than half of it.
         self._low = self._lead - min(self._message, self._lead // 2 // self._frame * self._frame)
         self._preroll = min(self._lead, fmt.bytes_for(PREROLL_MS))
-        self._pair = min(self._message, fmt.bytes_for(PAIR_MS))
+        self._pair = max(self._frame, min(self._message, fmt.bytes_for(PAIR_MS)))
         self._slack = fmt.bytes_for(SLACK_MS)
         self._last = fmt.bytes_for(LAST_MS)
         self._dry = fmt.bytes_for(1000 * UNDER_RUN_S)
