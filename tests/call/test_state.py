@@ -18,6 +18,8 @@ ALLOWED = {
     (S.SPEAKING, T.AGENT_FINISHED): S.LISTENING,
     (S.SPEAKING, T.INTERRUPTED): S.LISTENING,
     (S.SPEAKING, T.HANGING_UP): S.ENDING,
+    **{(state, T.LINK_LOST): S.PARKED for state in (S.LISTENING, S.PROCESSING, S.SPEAKING)},
+    (S.PARKED, T.LINK_BACK): S.LISTENING,
     **{(state, T.OVER): S.ENDED for state in S if state.is_active},
     **{(state, T.BROKE): S.FAILED for state in S if state.is_active},
 }

@@ -25,6 +25,7 @@ from trunkline.wire.events import (
     PlayAudio,
     SendDigits,
     SendMark,
+    StreamResumed,
     StreamStarted,
     StreamStopped,
     TellSpeech,
@@ -156,7 +157,6 @@ def test_of_the_formats_offered_the_agents_own_is_taken(
         (PHONE_SAYS[1] | {"supportedMediaFormats": ["wav/lpcm16", "raw/opus"]}, "no supported media format is offered"),
         (PHONE_SAYS[1] | {"supportedMediaFormats": []}, "no supported media format is offered"),
         (PHONE_SAYS[1] | {"expectAudioMessages": False}, "this bot speaks: set directTTS and directSTT"),
-        ({"type": "session.resume", "conversationId": CALL}, "conversation not found"),
     ],
 )
 def test_a_session_that_can_not_be_is_refused_in_the_platforms_words(message: dict[str, Any], reason: str) -> None:
@@ -165,6 +165,62 @@ def test_a_session_that_can_not_be_is_refused_in_the_platforms_words(message: di
     assert messages(gateway.replies) == [{"type": "session.error", "reason": reason}]
     assert receive(gateway, SAID[1]) == []
     assert gateway.send(PlayAudio(b"\0\0")) == ()
+
+
+# --- which conversation --------------------------------------------------------------------------------------------
+
+RESUME = json.dumps({"type": "session.resume", "conversationId": CALL}).encode()
+
+
+def test_a_conversation_to_resume_is_not_begun_here() -> None:
+    gateway = door().codec()
+    assert receive(gateway, RESUME) == [StreamResumed(CALL)]
+    assert gateway.replies == []
+    assert receive(gateway, SAID[1]) == []
+    assert gateway.send(PlayAudio(b"\0\0")) == ()
+
+
+def test_a_conversation_that_is_not_known_is_refused_in_the_platforms_words() -> None:
+    gateway = door().codec()
+    receive(gateway, RESUME)
+    assert messages(gateway.refuse("whatever")) == [{"type": "session.error", "reason": "conversation not found"}]
+
+
+def test_a_conversation_that_has_another_socket_is_refused_in_the_platforms_words() -> None:
+    gateway = door().codec()
+    initiated(gateway, "raw/mulaw")
+    assert messages(gateway.refuse("it has a socket")) == [{"type": "session.error", "reason": "it has a socket"}]
+    assert receive(gateway, SAID[3]) == []
+    assert gateway.send(PlayAudio(b"\0\0")) == ()
+
+
+def test_a_resume_in_the_middle_of_a_conversation_is_the_peers_fault() -> None:
+    gateway, _ = started()
+    with pytest.raises(RemoteError, match="a second session"):
+        receive(gateway, RESUME)
+
+
+def test_a_resumed_conversation_is_accepted_as_it_was_and_both_streams_are_opened_anew() -> None:
+    gateway, far = started(PCM16_8K, MULAW_8K)
+    assert [m["streamId"] for m in messages(gateway.send(PlayAudio(b"\0\0")))] == ["p1", "p1"]
+    gateway.resume(50.0)
+    assert messages(taken(gateway.replies)) == [{"type": "session.accepted", "mediaFormat": "raw/lpcm16_8"}]
+    assert hear(gateway, far.send(AudioHeard(b"\0\0"))) == [MessageIgnored("userStream.chunk after stop")]
+    start = json.dumps({"type": "userStream.start", "conversationId": CALL}).encode()
+    # The call accounts for the time without a socket; what the codec tells of is the time since.
+    assert receive(gateway, start, 50.25) == [AudioMissing(2000, lost=False)]
+    assert messages(taken(gateway.replies)) == [{"type": "userStream.started"}]
+    assert hear(gateway, far.send(AudioHeard(b"\0\0"))) == [AudioHeard(b"\0\0")]
+    again = messages(gateway.send(PlayAudio(b"\0\0")))
+    assert [(m["type"], m["streamId"]) for m in again] == [("playStream.start", "p2"), ("playStream.chunk", "p2")]
+
+
+def test_a_conversation_resumed_before_anybody_was_heard_has_no_hole() -> None:
+    gateway = door().codec()
+    initiated(gateway, "raw/mulaw")
+    gateway.resume(2.0)
+    start = json.dumps({"type": "userStream.start", "conversationId": CALL}).encode()
+    assert receive(gateway, start, 3.0) == []
 
 
 # --- the user stream -----------------------------------------------------------------------------------------------

@@ -17,8 +17,9 @@ from trunkline.call.absent import NO_CODEC, NO_LINK
 from trunkline.call.core import Call
 from trunkline.call.desk import Desk
 from trunkline.call.effects import CallOver, Effect, Hear, Note, OpenAgent, Save, Tell
-from trunkline.call.events import CallEvent, EndRequested, LinkLost, PeerFault
+from trunkline.call.events import CallEvent, EndRequested, LinkBack, LinkLost, PeerFault
 from trunkline.call.settings import CallSettings
+from trunkline.call.state import CallState
 from trunkline.errors import Refused, RemoteError
 from trunkline.wire.base import (
     BinaryFrame,
@@ -27,6 +28,7 @@ from trunkline.wire.base import (
     HttpCall,
     Output,
     RefusingCodec,
+    ResumingCodec,
     StartingCodec,
     TextFrame,
     WireSpec,
@@ -36,6 +38,8 @@ from trunkline.wire.events import AudioHeard, PlayAudio, StreamResumed, StreamSt
 # A peer that lets this much pile up unread is not listening any more: ten seconds of base64 G.711, and more than any
 # network hiccup that a call survives.
 MAX_UNREAD_BYTES = 128 * 1024
+# Commands that wait while there is no socket: who speaks, what was said, keys to press. Sound is not among them.
+MAX_OWED = 256
 
 
 class Link(Protocol):
@@ -122,6 +126,7 @@ class Bridge:
         self._max_errors = spec.max_errors
         patience_s = spec.start_after_s if isinstance(codec, StartingCodec) else None
         self._start_at = inf if patience_s is None else clock() + patience_s  # whether the platform says so or not
+        self._owed: deque[WireCommand] = deque(maxlen=MAX_OWED)
         self._wake_asked = inf
         self._waiting: deque[WireEvent | AgentEvent | CallEvent] = deque()
 
@@ -146,8 +151,7 @@ class Bridge:
         if not self._known and not self._introduced(events, now):
             return
         if codec.replies:
-            replies, codec.replies = codec.replies, []
-            self._put(replies)
+            self._reply()
         for event in events:
             if type(event) is AudioHeard and not self._busy:
                 # The short way of nearly every message: nothing but the agent's ear comes of it.
@@ -166,6 +170,22 @@ class Bridge:
         """The media socket is gone. ``clean``: the platform closed it in good order."""
         self._link = NO_LINK
         self._feed(LinkLost(reason, clean), now)
+
+    def resume(self, link: Link, now: float) -> bool:
+        """Another socket came for the call, which has lost its own or is about to. False: the call can't go on."""
+        if not isinstance(self._codec, ResumingCodec):
+            return False
+        if self.call.state is not CallState.PARKED:
+            self.lost("another socket came in its place", now)
+        if self.call.state is not CallState.PARKED:
+            return False
+        self._link = link
+        self._codec.resume(now)
+        self._reply()
+        while self._owed:
+            self._put(self._codec.send(self._owed.popleft()))
+        self._feed(LinkBack(), now)
+        return True
 
     def end(self, reason: str, now: float) -> None:
         """End the call now."""
@@ -305,8 +325,15 @@ class Bridge:
                 self._codec = NO_CODEC  # whatever still comes, and whoever else looks for this stream
                 self._start_at = inf
                 self._outside.over(effect)
+            case command if self._link is NO_LINK:
+                self._owed.append(command)
             case command:
                 self._put(self._codec.send(command))
+
+    def _reply(self) -> None:
+        """Send what the protocol itself demands."""
+        replies, self._codec.replies = self._codec.replies, []
+        self._put(replies)
 
     def _put(self, outputs: Sequence[Output]) -> None:
         for output in outputs:

@@ -32,7 +32,7 @@ from trunkline.ai.events import (
 )
 from trunkline.audio.format import AudioFormat
 from trunkline.call.effects import CallOver, Effect, Hear, Note, OpenAgent, Tell
-from trunkline.call.events import CallEvent, EndRequested, LinkLost, PeerFault
+from trunkline.call.events import CallEvent, EndRequested, LinkBack, LinkLost, PeerFault
 from trunkline.call.journal import Journal
 from trunkline.call.ledger import Ledger
 from trunkline.call.session import CallSession
@@ -92,6 +92,7 @@ class Call:
         self._journal = Journal(self.session, settings.budgets, transcripts=spec.transcripts)
         self._stream: Stream | None = None
         self._farewell: HangUp | Transfer | None = None
+        self._lost = ""  # why there is no socket
         self._step(Trigger.ANSWERED)
 
     @property
@@ -167,13 +168,18 @@ class Call:
         match event:
             case LinkLost(clean=True) if self._spec.closes and self._stream is not None:
                 self._finish(Trigger.OVER, self._reason("hung up"), now, out)
+            case LinkLost(reason) if self._spec.resumes and after(self.state, Trigger.LINK_LOST):
+                self._park(reason, now, out)
             case LinkLost(reason):
                 expected = self.state is CallState.ENDING
                 self._finish(Trigger.OVER if expected else Trigger.BROKE, self._reason(reason), now, out)
+            case LinkBack():
+                self._unpark(now, out)
             case PeerFault(reason, close_code):
                 out.append(Note("peer at fault", {"reason": reason, "close_code": close_code}, "warning"))
                 self._finish(Trigger.BROKE, reason, now, out, CloseSocket(close_code, _short(reason)))
-            case EndRequested(reason) if self._stream is None:  # there is no stream yet to hang up
+            case EndRequested(reason) if self._stream is None or self.state is CallState.PARKED:
+                # There is no stream to hang up, yet or any more.
                 self._finish(Trigger.OVER, reason, now, out, CloseSocket(1001, _short(reason)))
             case EndRequested(reason):
                 self._leave(HangUp(reason), now, out)
@@ -315,6 +321,29 @@ class Call:
                 if not self._turn.speaking:
                     self._step(Trigger.CALLER_FINISHED)
 
+    # --- a socket that was lost -------------------------------------------------------------------------------------
+
+    def _park(self, reason: str, now: float, out: list[Effect]) -> None:
+        """Wait for another socket. The agent lives on, and hears silence; nothing of what it says is lost."""
+        self._lost = reason
+        self._step(Trigger.LINK_LOST)
+        if self._stream is not None:
+            self._stream.pause(now)
+        self._watch.parked(now)
+        waits_s = self._settings.resume_timeout_s
+        out.append(Note("call parked", {"reason": reason, "waits_s": waits_s}, "warning"))
+
+    def _unpark(self, now: float, out: list[Effect]) -> None:
+        """Another socket is there: go on at the sample where the call stood."""
+        if self._stream is None or not self._step(Trigger.LINK_BACK):
+            return
+        self._watch.back(now)
+        self.session.reconnects += 1
+        missing_s = self._stream.resume(now, out)
+        if self._stream.playout.unheard(now):
+            self._step(Trigger.AGENT_SPOKE)
+        out.append(Note("call resumed", {"missing_s": round(missing_s, 2)}))
+
     # --- the end --------------------------------------------------------------------------------------------------
 
     def _leave(self, farewell: HangUp | Transfer, now: float, out: list[Effect]) -> None:
@@ -359,6 +388,8 @@ class Call:
         match self._watch.overdue(now, self._heard_at):
             case Overdue.START:
                 self._take(PeerFault(f"no stream was started within {settings.start_timeout_s:g} s", 1008), now, out)
+            case Overdue.LINK:
+                self._finish(Trigger.BROKE, self._lost, now, out)
             case Overdue.GONE:
                 self._finish(Trigger.OVER, self._reason("hung up"), now, out, CloseSocket())
             case Overdue.AUDIO:

@@ -10,6 +10,10 @@ class LinkLost(msgspec.Struct, frozen=True, gc=False):
     clean: bool = False
 
 
+class LinkBack(msgspec.Struct, frozen=True, gc=False):
+    """A parked call has another socket, and all that must be said on it first was said."""
+
+
 class PeerFault(msgspec.Struct, frozen=True, gc=False):
     """The platform broke its protocol, or was refused. ``reason`` is for the log and names no private data."""
 
@@ -23,4 +27,4 @@ class EndRequested(msgspec.Struct, frozen=True, gc=False):
     reason: str
 
 
-CallEvent = LinkLost | PeerFault | EndRequested
+CallEvent = LinkLost | LinkBack | PeerFault | EndRequested

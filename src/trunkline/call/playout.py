@@ -55,7 +55,7 @@ class Playout:
         "_max_queue", "_message", "_pace_at", "_pace_position", "_padding_bytes", "_pair", "_placement",
         "_played_bytes", "_preroll", "_queue", "_replies", "_second", "_sending", "_sent", "_settled", "_slack",
         "_start_by", "_timeline", "_wants_marks", "alone_at", "due", "first_sent", "heard", "held",
-        "under_run_s", "under_runs",
+        "paused", "under_run_s", "under_runs",
     )  # fmt: skip
 
     def __init__(
@@ -107,7 +107,8 @@ class Playout:
         self._ear = Ear(self._second)
         self._placement = Placement(timeline, self._second, fmt.sample_bytes) if keep_sound else None
 
-        self.held = False
+        self.held = False  # by whoever may be interrupting
+        self.paused = False  # for want of a socket
         self.due = inf  # when ``pop`` has more to send, as the last ``pop`` saw it
         self.alone_at = inf  # when a frame that waits for its fellow goes alone; worth no timer of its own
         self.under_runs = 0
@@ -170,7 +171,7 @@ class Playout:
     def pop(self, now: float) -> Sequence[WireCommand]:
         """What to send now: audio up to the lead, marks, ends of utterances."""
         self.due = self.alone_at = inf
-        if self.held or (self._queue.size < self._frame and not self._closing):
+        if self.held or self.paused or (self._queue.size < self._frame and not self._closing):
             return _NOTHING
         out: list[WireCommand] = []
         sounded = self._pace_position + (now - self._pace_at) * self._second
@@ -309,7 +310,7 @@ class Playout:
     def deadline(self, now: float) -> float | None:
         """When ``pop`` (and then ``settle``) wants to be called next, ``alone_at`` aside; None: not before something
         else happens."""
-        if self.held:
+        if self.held or self.paused:
             return None
         if self._start_by is not None and not self._closing:
             return self._start_by
@@ -347,6 +348,17 @@ class Playout:
     def resume(self, now: float) -> Sequence[WireCommand]:
         """Go on at the very sample where the hold stopped. Send what this returns."""
         self.held = False
+        return self.pop(now)
+
+    def pause(self, now: float) -> None:
+        """The socket is lost, and with it what the platform has not played: all that was not heard is kept."""
+        self.settle(now)
+        self.paused = self._gap_is_meant = True
+        self._take_back(self.ear(now))
+
+    def unpause(self, now: float) -> Sequence[WireCommand]:
+        """There is another socket: go on at the very sample. Send what this returns."""
+        self.paused = False
         return self.pop(now)
 
     def clear(self) -> list[Interruption]:

@@ -14,6 +14,7 @@ from trunkline.call.desk import ALONE, Desk
 from trunkline.call.effects import CallOver, Note
 from trunkline.call.session import CallSession
 from trunkline.call.settings import CallSettings
+from trunkline.call.state import CallState
 from trunkline.wire.base import GatewayCodec, HttpCall, WireSpec
 
 HttpSender = Callable[[HttpCall], Awaitable[None]]
@@ -103,6 +104,15 @@ class CallRunner:
     def fault(self, reason: str, close_code: int) -> None:
         """What came could not even be a message."""
         self._bridge.fault(reason, close_code, self._clock())
+
+    def resume(self, link: Link) -> bool:
+        """Another socket came for this call: hand in what it gives from now on. False: the call can't go on."""
+        return self._bridge.resume(link, self._clock())
+
+    @property
+    def parked(self) -> bool:
+        """Whether the call has lost its socket and waits for another."""
+        return self.session.state is CallState.PARKED
 
     def end(self, reason: str) -> None:
         """Hang up now."""

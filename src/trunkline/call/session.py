@@ -68,6 +68,7 @@ class CallSession(msgspec.Struct):
     under_run_ms: float = 0
     barge_ins: int = 0
     resumed: int = 0  # times the agent went on after a back-channel
+    reconnects: int = 0  # times the call went on over another socket
     ignored: dict[str, int] = {}  # messages of kinds we don't know
     quality: QualityMetrics | None = None  # of the caller's audio, sampled; None: not measured
     recording: str = ""

@@ -42,6 +42,8 @@ class CallSettings(msgspec.Struct, frozen=True):
     """No audio frame at all for this long ends the call: a live line sends silence as frames."""
     quiet_after_s: float = 1
     """No audio frame for this long, and the agent is given silence, so that it can tell the caller has stopped."""
+    resume_timeout_s: float = 30
+    """How long a call that has lost its socket waits for another, on platforms that open one."""
     hang_up_timeout_s: float = 5
     """How long a platform may take to end the stream after we asked for it."""
     max_queue_s: float = 600

@@ -73,6 +73,18 @@ class Stream:
         if self._listening is not None:
             self._listening.tick(now, out)
 
+    def pause(self, now: float) -> None:
+        """The socket is lost: nothing sounds until there is another."""
+        self.playout.pause(now)
+
+    def resume(self, now: float, out: list[Effect]) -> float:
+        """There is another socket: goes on, and returns the seconds of the caller's audio that are missing."""
+        timeline = self.caller.timeline
+        samples = timeline.at(now) - timeline.samples
+        self.missing(samples, b"", now, out)
+        out.extend(self.playout.unpause(now))
+        return samples / timeline.rate
+
     def finish(self, session: CallSession, journal: Journal, now: float, out: list[Effect]) -> None:
         """The call is over: what was not heard by now never will be. Completes the record."""
         playout = self.playout

@@ -61,6 +61,19 @@ class Cleared(msgspec.Struct, frozen=True, gc=False):
     samples: int
 
 
+class SocketLost(msgspec.Struct, frozen=True, gc=False):
+    """The media socket was lost without a goodbye, and ``samples`` that were not played yet with it."""
+
+    at_ms: float
+    samples: int
+
+
+class SocketBack(msgspec.Struct, frozen=True, gc=False):
+    """There is another media socket in the place of the lost one."""
+
+    at_ms: float
+
+
 class RanDry(msgspec.Struct, frozen=True, gc=False):
     """An under-run: for ``ms`` from here on there was nothing to play in the middle of an utterance."""
 
@@ -99,6 +112,8 @@ Fact = (
     | MarkPlayed
     | MarkFlushed
     | Cleared
+    | SocketLost
+    | SocketBack
     | RanDry
     | ReplyMissing
     | Complaint

@@ -25,12 +25,14 @@ from trunkline.testing.facts import (
     MarkFlushed,
     MarkPlayed,
     RanDry,
+    SocketBack,
+    SocketLost,
 )
 from trunkline.testing.gate import Gate
 from trunkline.testing.outcome import Outcome
 from trunkline.testing.script import Action
 from trunkline.wire import events
-from trunkline.wire.base import CloseSocket, Output, PhoneCodec
+from trunkline.wire.base import CloseSocket, Output, PhoneCodec, ResumingPhone
 
 PAUSE_MS: Final = 2000
 """A dry gap as long as this is a pause of the agent's own, not an under-run."""
@@ -45,7 +47,11 @@ def never(frame: int) -> bool:
 
 class Phone:
     """One call. ``drops`` is asked for each frame's number whether that frame of caller audio is lost on the way to
-    the platform, before any socket: a network of sockets loses no single messages."""
+    the platform, before any socket: a network of sockets loses no single messages.
+
+    ``resumes_after_s``: a media socket that is lost is replaced after so long, if the platform does such a thing. Open
+    one at ``reopen_at``, and say what ``reopened`` returns. What the caller says meanwhile is lost.
+    """
 
     def __init__(
         self,
@@ -55,12 +61,16 @@ class Phone:
         wire: AudioFormat = MULAW_8K,
         frame_ms: int = 20,
         drops: Callable[[int], bool] = never,
+        resumes_after_s: float | None = None,
     ) -> None:
         self.codec = codec
         self.wire = wire
         self.log: list[Fact] = []
         self.ended: CallEnded | None = None
+        self.reopen_at: float | None = None
+        """When to open another media socket; None: not now."""
         self._drops = drops
+        self._resumes_after_s = resumes_after_s
         self._frame = wire.rate * frame_ms // 1000
         self._started = 0.0
         self._frames = self._frames_lost = 0
@@ -123,10 +133,24 @@ class Phone:
             self._over("gateway" if code == 1000 else "network", f"closed with {code} {reason}".rstrip())
 
     def lost(self, reason: str, now: float) -> None:
-        """The media socket is gone without a goodbye."""
-        if not self.ended:
-            self._hear(now)
+        """The media socket is gone without a goodbye, or another could not be had."""
+        if self.ended:
+            return
+        self._hear(now)
+        if self._resumes_after_s is None or self.reopen_at is not None or not isinstance(self.codec, ResumingPhone):
+            self.reopen_at = None
             self._over("network", reason)
+            return
+        self.reopen_at = now + self._resumes_after_s
+        dropped, _ = self._ear.clear()  # what a platform does with the rest nobody has told: here it is not played
+        self.log.append(SocketLost(self._ms(), dropped))
+
+    def reopened(self, now: float) -> list[Output]:
+        """Another media socket is open in the place of the lost one."""
+        self._hear(now)
+        self.reopen_at = None
+        self.log.append(SocketBack(self._ms()))
+        return [*self.codec.reopened()] if isinstance(self.codec, ResumingPhone) else []
 
     def complain(self, error: RemoteError) -> None:
         """Note something the vendor would log as the gateway's fault. The call goes on, as the vendor's would."""
@@ -167,7 +191,7 @@ class Phone:
             at_ms = 1000 * edge.sample / self.wire.rate
             self.log.append(CallerStarted(at_ms) if edge.began else CallerStopped(at_ms))
         self._said += audio
-        lost = self._drops(self._frames)
+        lost = self._drops(self._frames) or self.reopen_at is not None
         outputs += self._tell(events.AudioMissing(self._frame, lost=True) if lost else events.AudioHeard(audio))
         self._frames += 1
         self._frames_lost += lost

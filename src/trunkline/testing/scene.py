@@ -4,8 +4,10 @@
 """
 
 from collections.abc import Callable, Iterable
-from typing import Final, Protocol, TypeVar
+from typing import Final, Protocol, TypeVar, runtime_checkable
 from urllib.parse import urlsplit
+
+import msgspec
 
 from trunkline.testing.clock import START, Timed, VirtualClock
 from trunkline.testing.link import Line, VirtualLink, pair
@@ -65,6 +67,7 @@ def play(
     far.attach(_GatewayEnd(ours))
     # When deadlines coincide, what is on the line arrives before anybody says more.
     parts: list[Timed] = [scissors, near.path, far.path, caller, ours, *also]
+    parts.insert(0, _Reopening(phone, caller, ours, line, clock, parts))
     start = clock.now
     caller.opened(clock.now)
     clock.run(parts, done=lambda: phone.ended is not None, until=start + limit_s)
@@ -108,6 +111,10 @@ class _PhoneEnd:
     def opened(self, now: float) -> None:
         self._do(self._phone.opened(now))
 
+    def reopened(self, link: VirtualLink, now: float) -> None:
+        self._link = link
+        self._do(self._phone.reopened(now))
+
     def tick(self, now: float) -> None:
         self._do(self._phone.tick(now))
 
@@ -134,6 +141,47 @@ class _PhoneEnd:
                     self._link.close(code, reason)
                 case HttpCall():
                     pass  # there is no HTTP on a virtual line
+
+
+class Reopened(Protocol):
+    """Whoever receives on a media socket that replaces a lost one."""
+
+    def received(self, data: bytes, binary: bool, now: float) -> None: ...
+
+    def closed(self, code: int, reason: str, now: float) -> None: ...
+
+    def lost(self, reason: str, now: float) -> None: ...
+
+
+@runtime_checkable
+class Reopenable(Protocol):
+    """A gateway's side at which a telephone may open another media socket."""
+
+    def reopened(self, link: VirtualLink) -> Reopened: ...
+
+
+class _Reopening:
+    """Opens another media socket when the telephone wants one. That one is not cut."""
+
+    def __init__(
+        self, phone: Phone, caller: _PhoneEnd, gateway: Gateway, line: Line, clock: VirtualClock, parts: list[Timed]
+    ) -> None:
+        self._phone, self._caller, self._gateway = phone, caller, gateway
+        self._line, self._clock, self._parts = line, clock, parts
+
+    @property
+    def deadline(self) -> float | None:
+        return None if self._phone.ended else self._phone.reopen_at
+
+    def tick(self, now: float) -> None:
+        if not isinstance(self._gateway, Reopenable):
+            self._phone.lost("no other socket could be opened", now)
+            return
+        near, far, _ = pair(msgspec.structs.replace(self._line, lost_at_s=None), self._clock)
+        near.attach(self._caller)
+        far.attach(self._gateway.reopened(far))
+        self._parts[1:1] = [near.path, far.path]
+        self._caller.reopened(near, now)
 
 
 class _GatewayEnd:

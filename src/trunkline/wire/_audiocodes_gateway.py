@@ -36,6 +36,7 @@ from trunkline.wire.events import (
     PlayAudio,
     SendDigits,
     SendMark,
+    StreamResumed,
     StreamStarted,
     StreamStopped,
     TellSpeech,
@@ -109,9 +110,11 @@ class AudioCodesGateway:
         match message:
             case SessionInitiate():
                 return self._begin(message)
-            case SessionResume():
-                # The call ended with the socket it was on (§8: what a session that is not known is told).
-                return self._reject("conversation not found")
+            case SessionResume(conversation_id=conversation_id):
+                if self._conversation is not None:
+                    raise RemoteError("a second session")
+                self._over = True  # the session goes on in the codec it began in
+                return (StreamResumed(conversation_id),)
             case ConnectionValidate():
                 if self._conversation is None:  # then they close; there never is a call
                     self._reply(type="connection.validated", success=True)
@@ -167,6 +170,23 @@ class AudioCodesGateway:
         self._end()
         self._reply(type="session.error", reason=reason)
         return (StreamStopped(f"no session: {reason}"),)
+
+    def refuse(self, reason: str) -> Sequence[Output]:
+        """``session.error``: the conversation has another socket, or none that could be resumed."""
+        known = self._conversation is not None
+        self._end()
+        return (_say(type="session.error", reason=reason if known else "conversation not found"),)
+
+    def resume(self, now: float) -> None:
+        """Another socket: the session is accepted anew, and both streams must be opened again.
+
+        The answer is ``session.accepted`` here too: no other is known (§5).
+        """
+        self._chunk = b""
+        self._listening = None
+        if self._began:
+            self._closed_at = now
+        self._reply(type="session.accepted", mediaFormat=TOKENS[self._hears])
 
     def _in_session(
         self, message: SessionEnd | UserStreamStart | UserStreamChunk | UserStreamStop | Activities

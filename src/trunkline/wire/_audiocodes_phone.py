@@ -83,6 +83,7 @@ class AudioCodesPhone:
         self._callee = callee
         self._offers = [TOKENS[audio] for audio in offers]
         self._accepted = False
+        self._resumes = False  # this is not the session's first socket
         self._asked: str | None = None  # what of the user stream we wait to hear: "start", "stop"
         self._chunk = b""  # a message of caller audio up to it; empty while the user stream is closed
         self._playing: str | None = None  # the open play stream
@@ -114,6 +115,14 @@ class AudioCodesPhone:
                 supportedMediaFormats=self._offers,
             ),
         )
+
+    def reopened(self) -> Sequence[Output]:
+        """``session.resume``. Both streams went with the socket."""
+        self._accepted = self._buffered = False
+        self._resumes = True
+        self._asked = self._playing = None
+        self._chunk = b""
+        return (self._say("session.resume"),)
 
     def receive(self, data: bytes, *, binary: bool, now: float) -> Sequence[WireCommand]:
         """One message from the gateway. Raises ``RemoteError`` for what the platform would not take."""
@@ -178,8 +187,9 @@ class AudioCodesPhone:
             raise RemoteError("a second session.accepted")
         self._known(media_format)
         self._accepted = True
-        parameters = {"caller": self._caller, "callee": self._callee}
-        self.replies.append(self._event("start", parameters=parameters))
+        if not self._resumes:
+            parameters = {"caller": self._caller, "callee": self._callee}
+            self.replies.append(self._event("start", parameters=parameters))
         self.listen()
 
     def _activity(self, activity: BotActivity, where: str) -> Iterator[WireCommand]:

@@ -110,6 +110,7 @@ SPEC: Final = WireSpec(
     digits_out=True,
     transfers=True,
     speech=True,
+    resumes=True,  # §8: within half a minute or so
     pauses=True,  # §7.5: without barge-in it closes the user stream
     frame_ms=20,
     max_frames=5,  # any number goes; 100 ms keep a message of the widest format below 7 KB
