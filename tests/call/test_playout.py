@@ -284,6 +284,15 @@ def test_a_full_queue_woken_at_its_deadlines_never_starves(
     assert [reply.generation for reply in ends.playout.heard] == [1]
 
 
+@pytest.mark.parametrize("frame_ms", [10, 20, 40, 60, 100])
+def test_part_of_a_frame_in_the_queue_wakes_nobody(frame_ms: int) -> None:
+    ends = Ends(frame_ms=frame_ms, lead_ms=2 * frame_ms)
+    frame = MULAW_8K.bytes_for(frame_ms)
+    ends.say(NOISE[: 3 * frame - 1], end=False)
+    assert ends.run(1) <= 3
+    assert ends.platform.played == NOISE[: 2 * frame]
+
+
 def test_the_end_of_a_reply_is_known_at_its_deadline_without_marks() -> None:
     ends = Ends()
     ends.say(NOISE[: 5 * FRAME])
