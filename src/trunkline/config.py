@@ -82,6 +82,9 @@ class Config(BaseSettings):
         ),
     )
     insecure: bool = Field(False, description="Check neither signatures nor tickets. For trying things out only.")
+    api_token: str = Field(
+        "", repr=False, description="Who shows it may use /api/voice/test; unset, nobody may: Authorization: Bearer …"
+    )
     log_format: Literal["console", "json"] = Field("console", description="Log lines for people or for machines.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least that is logged.")
 
