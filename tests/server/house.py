@@ -65,6 +65,11 @@ class EchoCall:
     async def run(self) -> None:
         await self.gone.wait()
 
+    parked = False
+
+    def resume(self, link: Any) -> bool:
+        return False
+
     def end(self, reason: str) -> None:
         self.ended.append(reason)
         self.link.close(1001, reason)

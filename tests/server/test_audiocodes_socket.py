@@ -60,10 +60,21 @@ def test_a_stranger_gets_no_socket(token: str, shown: str, status: int, monkeypa
     uvloop.run(scenario())
 
 
+def test_a_conversation_that_is_not_known_can_not_be_resumed() -> None:
+    async def scenario() -> None:
+        async with running(Config.load(port=0, insecure=True), Agent("", model="echo")) as service:
+            media = service.gateway.base_url.replace("http", "ws") + "/media/audiocodes"
+            async with connect(media) as phone:
+                await phone.send(json.dumps({"type": "session.resume", "conversationId": ID}))
+                said = [json.loads(text) async for text in phone]
+            assert said == [{"type": "session.error", "reason": "conversation not found"}]
+
+    uvloop.run(scenario())
+
+
 @pytest.mark.parametrize(
     ("message", "answer"),
     [
-        ({"type": "session.resume", "conversationId": ID}, "conversation not found"),
         (INITIATE | {"expectAudioMessages": False}, "this bot speaks: set directTTS and directSTT"),
         (INITIATE | {"supportedMediaFormats": ["wav/lpcm16"]}, "no supported media format is offered"),
     ],

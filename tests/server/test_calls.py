@@ -37,6 +37,11 @@ class Call:
         if self.fails:
             raise RuntimeError("boom")
 
+    parked = False
+
+    def resume(self, link: Any) -> Any:
+        return False
+
     def end(self, reason: str) -> None:
         self.ended.append(reason)
         if self.obeys:

@@ -31,6 +31,11 @@ class Call:
     async def run(self) -> object:
         return await self.result
 
+    parked = False
+
+    def resume(self, link: object) -> bool:
+        return False
+
     def end(self, reason: str) -> None: ...
     def received(self, data: bytes, binary: bool) -> None: ...
     def fault(self, reason: str, close_code: int) -> None: ...

@@ -4,14 +4,14 @@ import asyncio
 from collections.abc import Callable
 from enum import StrEnum
 from types import TracebackType
-from typing import Final, NamedTuple, Protocol, Self
+from typing import Final, NamedTuple, Self
 
 from structlog.typing import FilteringBoundLogger
 
 from trunkline import logs
-from trunkline.call.bridge import Link as CallLink
+from trunkline.call.desk import ALONE, Desk
 from trunkline.errors import Busy
-from trunkline.server.link import Receiver
+from trunkline.server.seats import Link, Runner, Seat, Seats, Socket
 from trunkline.server.tally import Tally
 from trunkline.wire.base import GatewayCodec, WireSpec
 
@@ -24,26 +24,6 @@ MAX_LAG_S: Final = 0.05
 _log = logs.get(__name__)
 
 
-class Link(CallLink, Protocol):
-    """A call's media socket, which the board closes if the call has not."""
-
-    async def closed(self) -> None:
-        """Wait until the socket is gone. After ``close`` that is soon."""
-        ...
-
-
-class Runner(Receiver, Protocol):
-    """One call under way: ``trunkline.call.runner.CallRunner``, or a test's stand-in."""
-
-    async def run(self) -> object:
-        """The call, from the accepted socket to its end."""
-        ...
-
-    def end(self, reason: str) -> None:
-        """Hang up now, in good order."""
-        ...
-
-
 class Accepted(NamedTuple):
     """A media socket that was let in: what a call is made from."""
 
@@ -51,6 +31,7 @@ class Accepted(NamedTuple):
     codec: GatewayCodec
     link: Link
     log: FilteringBoundLogger  # carries the platform and the socket's number; bind the call id once it is known
+    desk: Desk = ALONE  # to be asked whether the call may be
 
 
 class State(StrEnum):
@@ -78,6 +59,7 @@ class Switchboard:
         self._lag_s = lag_s
         self._calls: dict[asyncio.Task[None], Runner] = {}
         self._group = asyncio.TaskGroup()
+        self._seats = Seats(self._group.create_task)
         self._open = False
         self._draining = False
 
@@ -110,17 +92,45 @@ class Switchboard:
             return State.FULL
         return State.OVERLOADED if self._lag_s() > MAX_LAG_S else State.READY
 
-    def check(self) -> None:
-        """Return if there is room for another call; raises ``Busy`` if not."""
-        if (state := self.state) is not State.READY:
-            raise Busy(f"no call can be taken: {state}")
+    @property
+    def parked(self) -> int:
+        """Calls, of those under way, that have lost their socket and wait for another."""
+        return sum(runner.parked for runner in self._calls.values())
 
-    def carry(self, runner: Runner, link: Link, log: FilteringBoundLogger) -> None:
-        """Run the call to its end, then close its socket."""
+    def check(self, spec: WireSpec | None = None) -> None:
+        """Return if there is room for another call; raises ``Busy`` if not.
+
+        A socket of a platform on which a call has lost its own is let in all the same: it may be the one that is
+        waited for, and is refused later if it is not.
+        """
+        state = self.state
+        if state is State.READY or (state is not State.STARTING and spec is not None and self._seats.awaits(spec)):
+            return
+        raise Busy(f"no call can be taken: {state}")
+
+    def is_carried(self, spec: WireSpec, call_id: str) -> bool:
+        """Whether the platform's call is under way."""
+        return self._seats.find(spec.name, call_id) is not None
+
+    def seat(self, spec: WireSpec, socket: Socket, log: FilteringBoundLogger) -> Seat:
+        """The place of a socket that was let in just now, for ``carry``. It is the ``Desk`` of the call there."""
+        return self._seats.seat(spec, socket, log, standing=self.state is not State.READY)
+
+    def carry(self, runner: Runner, link: Link, log: FilteringBoundLogger, seat: Seat | None = None) -> None:
+        """Run the call to its end, then close its socket. Without a ``seat`` nobody asks whose call it is."""
         self.tally.began()
-        task = self._group.create_task(_carry(runner, link, log, self.tally))
+        task = self._group.create_task(_carry(runner, link, log, self.tally, seat))
         self._calls[task] = runner
         task.add_done_callback(self._calls.pop)
+        if seat is not None:
+            seat.sit(runner, task)
+            task.add_done_callback(lambda _: self._left(seat))
+
+    def _left(self, seat: Seat) -> None:
+        """A seat's task is done, even if it was cut before it could begin."""
+        seat.leave()
+        if seat.given_away:
+            self.tally.withdrawn()
 
     async def drain(self, seconds: float) -> None:
         """Take no more calls; let the running ones finish for ``seconds``, then end them, then cut them."""
@@ -146,7 +156,7 @@ class Switchboard:
             await asyncio.wait(list(self._calls), timeout=seconds)
 
 
-async def _carry(runner: Runner, link: Link, log: FilteringBoundLogger, tally: Tally) -> None:
+async def _carry(runner: Runner, link: Link, log: FilteringBoundLogger, tally: Tally, seat: Seat | None) -> None:
     """The outer edge of a call's task: whatever happens in there stays in there."""
     code, reason, record = 1000, "", None
     try:
@@ -158,6 +168,11 @@ async def _carry(runner: Runner, link: Link, log: FilteringBoundLogger, tally: T
         code, reason = 1011, "internal error"
         log.exception("call failed")
     finally:
-        tally.ended(record)
-        link.close(code, reason)
-    await link.closed()
+        if seat is not None:
+            seat.leave()
+        if seat is None or not seat.given_away:
+            tally.ended(record)
+            link = link if seat is None else seat.socket  # it may have got another one
+            link.close(code, reason)
+    if seat is None or not seat.given_away:
+        await link.closed()

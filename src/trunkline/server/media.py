@@ -20,11 +20,12 @@ from trunkline.errors import Busy, Refused
 from trunkline.server import handshake
 from trunkline.server.accept import answer_upgrade
 from trunkline.server.address import socket_url
-from trunkline.server.calls import Accepted, Runner, Switchboard
+from trunkline.server.calls import Accepted, Switchboard
 from trunkline.server.handshake import UpgradeRequest
 from trunkline.server.link import MediaSocket
 from trunkline.server.routes import Route, Routes
-from trunkline.wire.base import HttpRequest, codec_for
+from trunkline.server.seats import SECOND_SOCKET, Runner
+from trunkline.wire.base import HttpRequest, NamingDoor, codec_for
 
 RunnerFactory = Callable[[Accepted], Runner]
 """Makes the call for a socket that was let in. It must not use the link before ``run``."""
@@ -58,19 +59,28 @@ class MediaDoor:
 
     def admit(self, route: Route, request: UpgradeRequest) -> None:
         """Return if the request may become a media socket. Raises ``Busy`` or ``Refused``."""
-        self._board.check()
-        route.door.upgrade(self._public(request), time.monotonic())
+        spec, door, public = route.spec, route.door, self._public(request)
+        self._board.check(spec)
+        door.upgrade(public, time.monotonic())
+        # Only now: a stranger is not told which calls there are.
+        if isinstance(door, NamingDoor) and not spec.resumes and self._board.is_carried(spec, door.call_id(public)):
+            raise Refused(SECOND_SOCKET, status=409)
 
     def open(self, route: Route, transport: asyncio.Transport, request: UpgradeRequest) -> asyncio.BufferedProtocol:
         """Answer the upgrade and begin the call. Returns the protocol that reads the socket from now on."""
         log = _log.bind(platform=route.spec.name, link=next(self._numbers))
         link = MediaSocket(log)
         codec = codec_for(route.door, self._public(request))
-        link.receiver = runner = self._make_runner(Accepted(route.spec, codec, link, log))
-        protocol = answer_upgrade(link, transport, request.target, request.key)
+        seat = self._board.seat(route.spec, link, log)
+        try:
+            link.receiver = runner = self._make_runner(Accepted(route.spec, codec, link, log, seat))
+            protocol = answer_upgrade(link, transport, request.target, request.key)
+        except BaseException:
+            seat.leave()
+            raise
         if route.spec.keep_alive_s is not None:
             link.keep_alive(route.spec.keep_alive_s)
-        self._board.carry(runner, link, log)
+        self._board.carry(runner, link, log, seat)
         log.info("media socket open", calls=self._board.active)
         return protocol
 

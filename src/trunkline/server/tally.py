@@ -19,6 +19,10 @@ class Tally:
         """A call begins."""
         self.total += 1
 
+    def withdrawn(self) -> None:
+        """What began was no call of its own, but a socket for another."""
+        self.total -= 1
+
     def ended(self, record: object) -> None:
         """A call is over. Without a ``CallSession`` there is no record of it: it was cut, or something raised."""
         self.over += 1

@@ -87,6 +87,10 @@ class OpenDoor:
         elif not self._tickets.redeem(ticket, call_id, now):
             raise Refused("the ticket is wrong, used, too old or another call's", status=401)
 
+    def call_id(self, request: HttpRequest) -> str:
+        """The call in the request's path."""
+        return _call_id(request)
+
     def codec(self) -> GatewayCodec:
         """Not to be had: which call a socket is for, only its request tells."""
         raise Refused("the socket's call is not known", status=400)
