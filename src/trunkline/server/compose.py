@@ -128,6 +128,7 @@ def _runners(
             log=lines,
             sink=recordings.sink() if recordings else None,
             keep=keep,
+            desk=accepted.desk,
         )
         lines.session = runner.session
         return runner
