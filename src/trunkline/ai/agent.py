@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from trunkline.ai.escalation import Escalation, Notify
     from trunkline.ai.manners import Manners
     from trunkline.ai.tools import Tool
 
@@ -20,13 +21,17 @@ class Agent:
 
     instructions: str
     _: KW_ONLY
+    name: str = ""  # for those who hand calls over to it
     model: str = "local"
     stt: str | Sequence[str] | None = None
     llm: str | Sequence[str] | None = None
     tts: str | Sequence[str] | None = None
     tools: "Sequence[Tool]" = ()
+    hands_to: "Sequence[Agent | str]" = ()  # agents it may hand a call over to; a name where they would go in a circle
     greeting: str | None = None  # spoken first, word for word
     voice: str | None = None  # in the provider's own words
     language: str = "en-us"
     manners: "Manners | None" = None  # fillers, questions to a silent caller; None: the usual, in ``language``
     transfer_to: str | None = field(default=None, repr=False)  # who a caller gets who asks for a person (private)
+    escalate: "Escalation | Literal['transfer', 'notify'] | None" = None  # what happens when a caller needs a person
+    on_escalation: "Notify | None" = None  # a function of yours that is then called, plain or async

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from trunkline.ai.base import AgentSession, CallFacts, Emit, Llm, Part, Stt, Tts, Vad
 from trunkline.ai.cascade_session import CascadeSession
+from trunkline.ai.escalation import Escalation, Notices, check
 from trunkline.ai.manners import Manners
 from trunkline.ai.toolbox import all_tools
 from trunkline.ai.tools import Tool
@@ -29,6 +30,7 @@ class Cascade:
         transfer_to: str = "",
         tools: Sequence[Tool] = (),
         manners: Manners | None = None,
+        escalation: Escalation | None = None,
         name: str = "cascade",
     ) -> None:
         if stt is not None and stt.turns:
@@ -43,6 +45,10 @@ class Cascade:
         self.instructions, self.greeting, self.transfer_to = instructions, greeting, transfer_to
         self.tools = tuple(tools)
         self.manners = manners or Manners()
+        if escalation is not None:
+            check(escalation, transfer_to)
+        self.escalation = escalation
+        self.notices = Notices(escalation or Escalation())
         self.hears = _common(part.hears for part in (vad, stt) if part is not None)
         self.speaks = tts.speaks
 
@@ -56,6 +62,7 @@ class Cascade:
     async def close(self) -> None:
         for part in self._parts():
             await part.close()
+        await self.notices.close()
 
     def _parts(self) -> list[Part]:
         return [part for part in (self.vad, self.stt, self.llm, self.tts) if part is not None]

@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Final
 from trunkline import logs
 from trunkline.ai.base import CallFacts, Emit, Message
 from trunkline.ai.conversation import Conversation
+from trunkline.ai.escalation import EscalationWatch
 from trunkline.ai.events import (
     AgentCommand,
     AgentEvent,
@@ -50,8 +51,10 @@ from trunkline.ai.events import (
     SpeechStopped,
     StageReached,
     SttEvent,
+    TransferWanted,
 )
 from trunkline.ai.fillers import Fillers, Silence
+from trunkline.ai.handover import HandedOver
 from trunkline.ai.no_input import NoInput
 from trunkline.ai.reply import Farewell, Reply, ReplyMaker
 from trunkline.ai.toolbox import Toolbox
@@ -72,6 +75,7 @@ class CascadeSession:
         self, cascade: "Cascade", facts: CallFacts, hears: AudioFormat, speaks: AudioFormat, emit: Emit
     ) -> None:
         self._cascade = cascade
+        self._facts = facts
         self._emit = emit
         self._log = logs.get(__name__).bind(call=facts.call_id)
         self._loop = asyncio.get_running_loop()
@@ -88,6 +92,8 @@ class CascadeSession:
         )
         self._maker = ReplyMaker(cascade.llm, self._tts, tools, self._fillers, self._spoken, self._log)
         self._conversation = Conversation(cascade.instructions)
+        self._watch = EscalationWatch(cascade.escalation) if cascade.escalation and cascade.stt else None
+        self._escalated = False  # and nobody has told the caller yet
         self._group: asyncio.TaskGroup | None = None
         self._generation = 0
         self._reply: Reply | None = None
@@ -129,6 +135,13 @@ class CascadeSession:
                 self._decide_soon()
             case _:  # about a reply that is settled already
                 pass
+
+    def take_over(self, call: HandedOver) -> None:
+        """Go on with a call another agent began."""
+        note = f"You take over a call from another agent, {call.sender}, who has told the caller so. {call.about}"
+        instructions = f"{self._cascade.instructions}\n\n{note}".strip()
+        self._conversation = Conversation(instructions, call.history)
+        self._begin()
 
     async def run(self) -> None:
         try:
@@ -203,6 +216,12 @@ class CascadeSession:
         elif self._turn_ms[1] - self._turn_ms[0] >= MUMBLE_MS:
             self._conversation.caller("voice")
             self._no_input.answered()
+        else:  # a cough
+            self._decide_soon()
+            return
+        if self._watch is not None and (found := self._watch.heard(text)):
+            self._cascade.notices.send(self._facts, found)
+            self._escalated = self._watch.transfers
         self._decide_soon()
 
     def _wait_for_caller(self) -> None:
@@ -226,7 +245,11 @@ class CascadeSession:
             if self._reply.sounded:
                 return  # the call's decision
             self._take_back()
-        self._begin()
+        if self._escalated:
+            self._escalated = False
+            self._begin(self._cascade.manners.connecting, TransferWanted(self._cascade.transfer_to))
+        else:
+            self._begin()
 
     def _ask(self, text: str, last: bool) -> None:
         """The caller said nothing for too long."""

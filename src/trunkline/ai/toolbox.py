@@ -104,7 +104,7 @@ class Toolbox:
         is_async = inspect.iscoroutinefunction(wanted.function)
         try:
             async with asyncio.timeout(self._timeout_s) as limit:
-                outcome = await (wanted.function(**given) if is_async else _in_thread(wanted.function, given))
+                outcome = await (wanted.function(**given) if is_async else in_thread(wanted.function, **given))
                 if inspect.isawaitable(outcome):  # a plain function in front of an async one
                     outcome = await outcome
             if isinstance(outcome, Wish):
@@ -190,12 +190,12 @@ def _pool() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(THREADS, thread_name_prefix="tool")
 
 
-async def _in_thread(function: Callable[..., Any], given: dict[str, Any]) -> Any:
-    """No call waits for another's function."""
+async def in_thread(function: Callable[..., Any], *given: Any, **named: Any) -> Any:
+    """The application's own function, if it isn't async: no call waits for it."""
 
     def work() -> tuple[Any, BaseException | None]:
         try:
-            return function(**given), None
+            return function(*given, **named), None
         except BaseException as error:  # as a value: a StopIteration set on a future would never come out of it
             return None, error
 

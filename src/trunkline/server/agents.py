@@ -20,11 +20,15 @@ from trunkline.ai.base import (
     VadProvider,
 )
 from trunkline.ai.cascade import Cascade
+from trunkline.ai.escalation import Escalating, Escalation
 from trunkline.ai.fallback_llm import FallbackLlm
 from trunkline.ai.fallback_stt import FallbackStt
 from trunkline.ai.fallback_tts import FallbackTts
+from trunkline.ai.handover import HandingOver
 from trunkline.ai.manners import Manners
 from trunkline.ai.models import vad_at_hand
+from trunkline.ai.team import hand_over_tool, names, team_of
+from trunkline.ai.tools import Tool
 from trunkline.config import Config
 from trunkline.errors import ConfigError
 
@@ -35,6 +39,19 @@ P = TypeVar("P")
 
 def agent_model(agent: Agent, config: Config) -> AgentModel:
     """The model ``agent`` asks for; ``config.agent`` overrides it. Loads nothing yet. Raises ``ConfigError``."""
+    if not agent.hands_to or config.agent:
+        return _one(agent, config)
+    team = team_of(agent)
+    others = {member.name: [team[name] for name in names(member.hands_to)] for member in team.values()}
+    models = {
+        name: _one(member, config, hand_over_tool(others[name]) if others[name] else None)
+        for name, member in team.items()
+    }
+    return HandingOver(models, agent.name)
+
+
+def _one(agent: Agent, config: Config, hand_over: Tool | None = None) -> AgentModel:
+    """One agent's model."""
     settings = AgentSettings(
         instructions=agent.instructions,
         greeting=agent.greeting or "",
@@ -43,8 +60,9 @@ def agent_model(agent: Agent, config: Config) -> AgentModel:
         rate=config.agent_rate,
         transfer_to=agent.transfer_to or "",
         models=str(config.models_dir or ""),
-        tools=tuple(agent.tools),
+        tools=(*agent.tools, *([hand_over] if hand_over else [])),
         manners=agent.manners or Manners.in_language(agent.language),
+        escalation=_escalation(agent),
         options={
             "vad": "" if config.vad == "auto" else config.vad,
             "speech_energy_threshold": str(config.speech_energy_threshold),
@@ -57,7 +75,19 @@ def agent_model(agent: Agent, config: Config) -> AgentModel:
     wanted = config.agent or agent.model
     provider, settings = _provider(wanted, AgentProvider, "an agent", settings, config)
     model: AgentModel = provider.agent(settings)
-    return model
+    if settings.escalation is None or isinstance(model, Cascade):
+        return model
+    return Escalating(model, settings.escalation, settings.transfer_to)
+
+
+def _escalation(agent: Agent) -> Escalation | None:
+    match agent.escalate:
+        case None:
+            return Escalation("notify", agent.on_escalation) if agent.on_escalation else None
+        case "transfer" | "notify":
+            return Escalation(agent.escalate, agent.on_escalation)
+        case rule:
+            return msgspec.structs.replace(rule, notify=rule.notify or agent.on_escalation)
 
 
 def _cascade(agent: Agent, settings: AgentSettings, config: Config) -> AgentModel:
@@ -81,6 +111,7 @@ def _cascade(agent: Agent, settings: AgentSettings, config: Config) -> AgentMode
         transfer_to=settings.transfer_to,
         tools=settings.tools,
         manners=settings.manners,
+        escalation=settings.escalation,
     )
 
 

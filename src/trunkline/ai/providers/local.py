@@ -40,6 +40,7 @@ class _Provider:
             transfer_to=settings.transfer_to,
             tools=settings.tools,
             manners=settings.manners,
+            escalation=settings.escalation,
         )
 
 
