@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.http11 import Request, Response
+from websockets.utils import accept_key
 
 from trunkline import logs
 from trunkline.ai.patience import Patience, closed, refused
@@ -111,6 +112,39 @@ def test_messages_go_both_ways_and_the_key_is_in_a_header() -> None:
             assert toy.socket.send_binary(b"\x00\xff")
             await until(toy, lambda: toy.heard == [b"a word", b"\x00\xff"])
             assert served.requests[0].headers["Authorization"] == "Token key"
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize(
+    ("packet", "wanted"),
+    [
+        (b"\x81\x05ready", ["opened", "ready"]),
+        (b"\x81\x05ready\x88\x02\x03\xe8", ["opened", "ready", "lost", "opened", "ready"]),
+    ],
+    ids=["a message", "and a goodbye"],
+)
+def test_what_comes_in_one_packet_with_the_upgrade_is_not_lost(packet: bytes, wanted: list[str]) -> None:
+    async def vendor(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        request = (await reader.readuntil(b"\r\n\r\n")).decode()
+        key = next(
+            line.partition(": ")[2] for line in request.split("\r\n") if line.lower().startswith("sec-websocket-k")
+        )
+        headers = f"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept_key(key)}\r\n\r\n"
+        writer.write(f"HTTP/1.1 101 Switching Protocols\r\n{headers}".encode() + packet)
+        await reader.read()
+        writer.close()
+
+    async def story() -> None:
+        server = await asyncio.start_server(vendor, "127.0.0.1", 0)
+        toy = Toy(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/")
+        toy.socket = ProviderSocket("toy", toy, patience=Patience(connect_s=1, ready_s=0.3), log=logs.get("test"))
+        task = asyncio.create_task(toy.socket.run())
+        await until(toy, lambda: toy.story[: len(wanted)] == wanted)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        server.close()
+        await server.wait_closed()
 
     asyncio.run(story())
 

@@ -13,6 +13,7 @@ over in the socket's own callback and sent at once: no queue and no task stand b
 import asyncio
 import functools
 import ssl
+from collections.abc import Callable
 from typing import Final, Protocol
 
 import msgspec
@@ -216,6 +217,9 @@ class ProviderSocket:
             self._peer.opened()
         except ProviderError as error:
             connection.fail(error)
+        early, connection.early = connection.early or [], None
+        for happened in early:
+            happened()
 
     async def _connect(self) -> "_Connection":
         """A new connection. Raises ``ProviderError``."""
@@ -254,6 +258,9 @@ class ProviderSocket:
 
     def take(self, connection: "_Connection", data: bytes, binary: bool) -> None:
         """One whole message of ``connection``."""
+        if connection.early is not None:
+            connection.early.append(functools.partial(self.take, connection, data, binary))
+            return
         if connection is not self._connection or connection.over.done():
             return
         self._heard_at = self._loop.time()
@@ -271,7 +278,9 @@ class ProviderSocket:
 
     def gone(self, connection: "_Connection", code: int, reason: str) -> None:
         """``connection`` was closed by the vendor or by the network."""
-        if connection is self._connection:
+        if connection.early is not None:
+            connection.early.append(functools.partial(self.gone, connection, code, reason))
+        elif connection is self._connection:
             connection.fail(self._peer.closed(code, reason))
 
     # --- inside -----------------------------------------------------------------------------------------------------
@@ -329,6 +338,8 @@ class _Connection(WSListener):  # type: ignore[misc, unused-ignore]
         self.transport: WSTransport
         self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.garbage = 0
+        self.early: list[Callable[[], None]] | None = []
+        """What came before it was adopted: a vendor's first message may be in the same packet as its upgrade."""
         self._socket = socket
         self._fragments = Fragments(MAX_MESSAGE_BYTES)
 
