@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,13 +18,15 @@ from trunkline.call.session import CallSession
 from trunkline.call.settings import CallSettings
 from trunkline.config import Config
 from trunkline.errors import ConfigError
-from trunkline.server import health
+from trunkline.server import health, voice_test
 from trunkline.server.agents import agent_model
+from trunkline.server.api_token import ApiToken
 from trunkline.server.app import make_app
 from trunkline.server.calls import Accepted, Switchboard
 from trunkline.server.media import MediaDoor, RunnerFactory
 from trunkline.server.routes import Route, Routes
 from trunkline.server.sender import HttpSender
+from trunkline.server.voice import Voices
 from trunkline.server.watchdog import Watchdog
 from trunkline.store.recordings import RecordingRoom
 from trunkline.wire.base import ChoosingDoor, Platform, TunedPlatform
@@ -63,6 +66,7 @@ async def compose(
     """
     base_url = config.base_url(port)
     routes = open_platforms(config, base_url)
+    other_voice = None if model else lambda name: agent_model(replace(agent, voice=name), config)
     model = model or agent_model(agent, config)
     for route in routes.values():
         if isinstance(route.door, ChoosingDoor):
@@ -79,6 +83,8 @@ async def compose(
                     make_runner=make_runner or _runners(config, model, http, recordings, keep),
                 )
                 routers = [health.router(board, agent=model.name)]
+                token = ApiToken(config.api_token, insecure=config.insecure)
+                routers.append(voice_test.router(Voices(model, other_voice), token, board))
                 app = make_app(routes=routes, base_url=base_url, board=board, routers=routers)
                 yield Gateway(app, media, board, base_url)
         finally:
