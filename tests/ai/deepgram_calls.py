@@ -1,0 +1,182 @@
+"""Calls with Deepgram's stand-in: a caller who hums on time, a reply to be spoken, and all that comes of it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import numpy as np
+
+from trunkline import registry
+from trunkline.ai.base import AgentSettings, CallFacts, Stt, SttSession, Tts, TtsSession
+from trunkline.ai.events import CallerSaid, ReplyAudio, ReplyEnded, ReplyText, SttEvent
+from trunkline.ai.standin import Play
+from trunkline.audio.convert import Converter
+from trunkline.audio.format import MULAW_8K, PCM16_8K, AudioFormat
+from trunkline.testing.standins import Hum, standing_in
+
+FACTS = CallFacts("call", "test")
+LINE = "I would like a table for two on Friday"
+PROVIDER = registry.load("ai.providers", "deepgram")
+HUM = asyncio.run(Hum().speak("Twelve chars", PCM16_8K))  # 720 ms of something like a voice
+
+
+def own(**settings: Any) -> Any:
+    """Deepgram's own settings."""
+    return PROVIDER.spec.settings(**settings)
+
+
+def settings(base_url: str, model: str, *, fallback: bool = False, voice: str = "", **more: Any) -> AgentSettings:
+    """What a provider gets for ``model`` at the stand-in."""
+    options = {"fallback": "yes"} if fallback else {}
+    at = {**PROVIDER.stand_in_settings(f"{base_url}/deepgram"), **more}
+    return AgentSettings(model=model, voice=voice, options=options, own=own(**at))
+
+
+def hum(audio: AudioFormat, ms: int = 720) -> bytes:
+    """Somebody speaks for so long."""
+    pcm = (HUM * (1 + ms // 720))[: 16 * ms]
+    return Converter(PCM16_8K, audio).process(pcm)
+
+
+def silence(audio: AudioFormat, ms: int) -> bytes:
+    """Nobody does."""
+    return audio.silence(ms * audio.rate // 1000)
+
+
+class Kept:
+    """Events, and when they came."""
+
+    def __init__(self) -> None:
+        self.events: list[Any] = []
+        self.times: list[float] = []
+        self._came = asyncio.Event()
+
+    def __call__(self, event: SttEvent) -> None:
+        self.events.append(event)
+        self.times.append(asyncio.get_running_loop().time())
+        self._came.set()
+
+    async def until(self, done: Callable[[], bool], seconds: float = 4) -> None:
+        """Wait for it."""
+        async with asyncio.timeout(seconds):
+            while not done():
+                self._came.clear()
+                await self._came.wait()
+
+    def of(self, *kinds: type) -> list[Any]:
+        return [event for event in self.events if isinstance(event, kinds)]
+
+    def when(self, kind: type) -> float:
+        """The first of that kind."""
+        return next(at for at, event in zip(self.times, self.events, strict=True) if isinstance(event, kind))
+
+    @property
+    def finals(self) -> list[str]:
+        return [event.text for event in self.of(CallerSaid) if event.final]
+
+    def audio(self, generation: int) -> bytes:
+        return b"".join(event.audio for event in self.of(ReplyAudio) if event.generation == generation)
+
+    def text(self, generation: int) -> str:
+        return "".join(event.text for event in self.of(ReplyText) if event.generation == generation)
+
+    def ended(self, generation: int) -> bool:
+        return ReplyEnded(generation) in self.events
+
+
+class Speaking:
+    """A caller who says ``pieces`` one after the other and is silent from then on, ``speed`` times as fast as life."""
+
+    def __init__(self, session: SttSession, audio: AudioFormat, pieces: Sequence[bytes], speed: float) -> None:
+        self._session = session
+        self._audio = audio
+        self._said = b"".join(pieces)
+        self._speed = speed
+        self.heard_ms = 0.0
+        self.fell_silent_at = 0.0
+        self.on_ms: list[tuple[float, Callable[[], None]]] = []  # what is to be done at a position
+
+    async def run(self) -> None:
+        loop, step = asyncio.get_running_loop(), self._audio.bytes_for(20)
+        begun = loop.time()
+        quiet = silence(self._audio, 20)
+        last = self._audio.ms(len(self._said.rstrip(self._audio.silence_unit)))
+        for i in range(1_000_000):
+            frame = self._said[i * step : (i + 1) * step] or quiet
+            self._session.hear(frame, loop.time())
+            self.heard_ms += 20
+            if not self.fell_silent_at and self.heard_ms >= last:
+                self.fell_silent_at = loop.time()
+            while self.on_ms and self.heard_ms >= self.on_ms[0][0]:
+                self.on_ms.pop(0)[1]()
+            await asyncio.sleep(begun + (i + 1) * 0.02 / self._speed - loop.time())
+
+
+@asynccontextmanager
+async def listening(
+    part: Stt,
+    pieces: Sequence[bytes],
+    *,
+    audio: AudioFormat = MULAW_8K,
+    speed: float = 4,
+    turns: Sequence[tuple[float, float]] = (),
+) -> AsyncIterator[tuple[Kept, Speaking, SttSession]]:
+    """A call in which the caller says ``pieces``. ``turns``: what a voice detector would say, found 200 ms late."""
+    kept = Kept()
+    session = part.open(FACTS, hears=audio, emit=kept)
+    speaking = Speaking(session, audio, pieces, speed)
+    for began, ended in turns:
+        speaking.on_ms.append((began + 60, lambda at=began: session.turn_started(at)))  # type: ignore[misc]
+        speaking.on_ms.append((ended + 200, lambda at=ended: session.turn_ended(at)))  # type: ignore[misc]
+    tasks = [asyncio.create_task(session.run()), asyncio.create_task(speaking.run())]
+    try:
+        yield kept, speaking, session
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await part.close()
+
+
+@asynccontextmanager
+async def talking(
+    part: Tts, *, audio: AudioFormat = MULAW_8K
+) -> AsyncIterator[tuple[Kept, TtsSession, "asyncio.Task[None]"]]:
+    """A call in which replies are spoken."""
+    kept = Kept()
+    session = part.open(FACTS, speaks=audio, emit=kept)
+    task = asyncio.create_task(session.run())
+    try:
+        yield kept, session, task
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await part.close()
+
+
+@asynccontextmanager
+async def vendor(play: Play) -> AsyncIterator[str]:
+    """The base URL of the stand-ins."""
+    async with standing_in(play) as there:
+        yield there.base_url
+
+
+def tone(text: str, audio: AudioFormat) -> bytes:
+    """What ``Tone`` says: 40 ms for each letter, of a pitch that follows the letters."""
+    parts = []
+    for i, letter in enumerate(text):
+        time_s = (np.arange(320) + 320 * i) / 8000
+        parts.append(8000 * np.sin(2 * np.pi * (200 + 15 * (ord(letter) % 64)) * time_s))
+    pcm = np.concatenate([np.zeros(0), *parts]).astype("<i2").tobytes()
+    return Converter(PCM16_8K, audio).process(pcm)
+
+
+class Tone:
+    """A voice whose audio tells which text it is, after ``lead_ms`` of silence."""
+
+    def __init__(self, lead_ms: int = 0) -> None:
+        self._lead_ms = lead_ms
+
+    async def speak(self, text: str, audio: AudioFormat) -> bytes:
+        return silence(audio, self._lead_ms) + tone(text, audio)
