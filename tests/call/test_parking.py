@@ -267,6 +267,13 @@ def test_without_the_platform_or_its_codec_nothing_is_resumed(spec: WireSpec) ->
     assert not world.bridge.resume(NextLink(), world.now)
 
 
+def test_a_platform_that_closes_its_socket_in_good_order_does_not_mean_to_come_back() -> None:
+    world = talking()
+    world.bridge.lost("closed by the peer (1000)", world.now, clean=True)
+    assert world.record is not None
+    assert world.record.end_reason == "closed by the peer (1000)"
+
+
 def test_a_socket_lost_before_the_stream_began_parks_nothing() -> None:
     world = World(spec=LASTING, codec=LastingCodec())
     world.bridge.lost("connection lost", world.now)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import uvloop
 from websockets.asyncio.client import connect
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from trunkline.ai.agent import Agent
 from trunkline.config import Config
@@ -66,8 +66,11 @@ def test_a_conversation_that_is_not_known_can_not_be_resumed() -> None:
             media = service.gateway.base_url.replace("http", "ws") + "/media/audiocodes"
             async with connect(media) as phone:
                 await phone.send(json.dumps({"type": "session.resume", "conversationId": ID}))
-                said = [json.loads(text) async for text in phone]
-            assert said == [{"type": "session.error", "reason": "conversation not found"}]
+                assert json.loads(await phone.recv()) == {"type": "session.error", "reason": "conversation not found"}
+                with pytest.raises(ConnectionClosed) as closed:
+                    await phone.recv()
+            assert closed.value.rcvd is not None
+            assert closed.value.rcvd.code == 1008
 
     uvloop.run(scenario())
 

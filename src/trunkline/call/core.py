@@ -168,7 +168,7 @@ class Call:
         match event:
             case LinkLost(clean=True) if self._spec.closes and self._stream is not None:
                 self._finish(Trigger.OVER, self._reason("hung up"), now, out)
-            case LinkLost(reason) if self._spec.resumes and after(self.state, Trigger.LINK_LOST):
+            case LinkLost(reason, clean=False) if self._spec.resumes and after(self.state, Trigger.LINK_LOST):
                 self._park(reason, now, out)
             case LinkLost(reason):
                 expected = self.state is CallState.ENDING
