@@ -33,6 +33,17 @@ SAYS = [
             "one for both:     Ann hears her call alone: False",
         ],
     ),
+    (
+        "own_transport.py",
+        [
+            "vonage: 50 chunks, 32000 bytes, 1000 ms heard",
+            "vonage: 1 not taken, 0 overflows: 1 bytes are not whole 2-byte frames of 16000 Hz, 1 channel, 16 bits",
+            "rtp: 50 chunks, 8000 bytes, 1000 ms heard",
+            "rtp: 1 not taken, 0 overflows: 0.125 ms of 8000 Hz, 1 channel, 8 bits: expected 10 to 1000 ms",
+            "rtp: sent 50 frames of 160 bytes",
+            "vonage: sent 50 frames of 640 bytes",
+        ],
+    ),
     ("websocket_bridge.py", ["said 8000 bytes of mu-law, heard 8000, by way of 24 kHz"]),
 ]
 

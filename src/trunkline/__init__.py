@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from trunkline.ai.manners import Manners as Manners
     from trunkline.ai.tools import Tool as Tool
     from trunkline.ai.tools import tool as tool
+    from trunkline.call.gateway import MediaGateway as MediaGateway
     from trunkline.errors import ToolError as ToolError
 
 # The public names and where they live. They are fetched when first used, so that one leaf can be used alone.
@@ -20,6 +21,7 @@ _HOMES = {
     "CallFacts": "trunkline.ai.base",
     "HangUpWanted": "trunkline.ai.events",
     "Manners": "trunkline.ai.manners",
+    "MediaGateway": "trunkline.call.gateway",
     "Tool": "trunkline.ai.tools",
     "ToolError": "trunkline.errors",
     "TransferWanted": "trunkline.ai.events",
@@ -27,7 +29,8 @@ _HOMES = {
 }
 
 __all__ = [
-    "Agent", "CallFacts", "HangUpWanted", "Manners", "Tool", "ToolError", "TransferWanted", "serve", "tool",
+    "Agent", "CallFacts", "HangUpWanted", "Manners", "MediaGateway", "Tool", "ToolError", "TransferWanted", "serve",
+    "tool",
 ]  # fmt: skip
 
 
