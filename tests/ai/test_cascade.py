@@ -7,6 +7,7 @@ from typing import ParamSpec
 
 import pytest
 from stand_ins import OneCall, StandInLlm, StandInStt, StandInTts, StandInVad
+from virtual_loop import timeless
 
 from trunkline.ai.base import Message, ToolCall
 from trunkline.ai.cascade import Cascade
@@ -182,6 +183,26 @@ async def test_a_back_channel_into_a_reply_is_not_answered() -> None:
         ("caller", "mm-hm"),
         ("caller", "thanks"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("reply", "wait_s", "answered"),
+    [("Shall I?", 1.0, True), ("Shall I?", 3.0, False), ("I shall.", 1.0, False)],
+    ids=["yes, at the end of a question", "long before it", "into a statement"],
+)
+def test_a_back_channel_is_the_answer_to_a_question(reply: str, wait_s: float, answered: bool) -> None:
+    @timeless
+    async def scene() -> None:
+        llm = StandInLlm([reply], ["Done."])
+        async with OneCall(cascade(llm)) as call:
+            await call.says("can you")
+            await call.says("yes")
+            await asyncio.sleep(wait_s)
+            call.session.tell(ReplyHeard(1, reply), 0)
+            await call.idle()
+            assert (call.of(ReplyText)[1:] == [ReplyText("Done.", 2)]) is answered
+
+    scene()
 
 
 @on_a_loop
