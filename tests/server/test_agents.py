@@ -6,10 +6,16 @@ from typing import Any
 import pytest
 
 from trunkline.agent import Agent
+from trunkline.ai.base import CallFacts
 from trunkline.ai.cascade import Cascade
+from trunkline.ai.escalation import Escalating, Escalation
 from trunkline.ai.fallback_llm import FallbackLlm
 from trunkline.ai.fallback_tts import FallbackTts
+from trunkline.ai.handover import HandingOver
+from trunkline.ai.intents import Understanding
+from trunkline.ai.manners import Manners
 from trunkline.ai.providers.energy import EnergyVad
+from trunkline.ai.tools import tool
 from trunkline.audio.format import MULAW_8K, PCM16_16K
 from trunkline.config import Config
 from trunkline.errors import ConfigError
@@ -79,3 +85,76 @@ def test_a_part_may_have_others_behind_it() -> None:
 def test_one_that_stands_behind_nobody_can_be_misspelt_too() -> None:
     with pytest.raises(ConfigError, match=r"'recepcionist' is not a language model: choose one of .*receptionist"):
         agent_model(Agent("", llm=["receptionist", "recepcionist"]), Config.load())
+
+
+@tool
+def hours() -> str:
+    """When we are open."""
+    return "nine to five"
+
+
+def test_an_agents_tools_and_manners_reach_its_cascade() -> None:
+    for agent in (Agent("", tools=[hours], language="de"), Agent("", llm="receptionist", tools=[hours], language="de")):
+        model = agent_model(agent, Config.load())
+        assert isinstance(model, Cascade)
+        assert model.tools == (hours,)
+        assert model.manners == Manners.in_language("de")
+    model = agent_model(Agent("", manners=Manners(no_input_s=3)), Config.load())
+    assert isinstance(model, Cascade)
+    assert model.manners.no_input_s == 3
+
+
+def test_tools_that_cannot_be_told_apart_stop_the_start() -> None:
+    with pytest.raises(ConfigError, match="two tools 'hours'"):
+        agent_model(Agent("", tools=[hours, hours]), Config.load())
+
+
+def tell(facts: CallFacts, found: Understanding) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("agent", "rule"),
+    [
+        (Agent(""), None),
+        (Agent("", on_escalation=tell), Escalation("notify", tell)),
+        (Agent("", escalate="notify"), Escalation("notify")),
+        (
+            Agent("", escalate="transfer", on_escalation=tell, transfer_to="sip:desk@example.org"),
+            Escalation("transfer", tell),
+        ),
+        (
+            Agent("", escalate=Escalation(unclear_turns=4), on_escalation=tell),
+            Escalation("notify", tell, unclear_turns=4),
+        ),
+    ],
+)
+def test_how_an_agent_escalates(agent: Agent, rule: Escalation | None) -> None:
+    model = agent_model(agent, Config.load())
+    assert isinstance(model, Cascade)
+    assert model.escalation == rule
+
+
+def test_an_agent_that_is_no_cascade_is_watched_from_outside() -> None:
+    model = agent_model(Agent("", model="echo", escalate="notify"), Config.load())
+    assert isinstance(model, Escalating)
+    assert model.name == "echo"
+
+
+def test_a_transfer_to_nobody_stops_the_start() -> None:
+    for name in ("echo", "local"):
+        with pytest.raises(ConfigError, match="needs transfer_to"):
+            agent_model(Agent("", model=name, escalate="transfer"), Config.load())
+
+
+def test_agents_that_hand_over_are_one_model() -> None:
+    billing = Agent("Bills.", name="billing", hands_to=["desk"], tools=[hours])
+    desk = Agent("You answer.", name="desk", hands_to=[billing])
+    model = agent_model(desk, Config.load())
+    assert isinstance(model, HandingOver)
+    assert (model.first, list(model.members)) == ("desk", ["desk", "billing"])
+    first, second = model.members.values()
+    assert isinstance(first, Cascade)
+    assert isinstance(second, Cascade)
+    assert [tool.name for tool in first.tools] == ["hand_over"]
+    assert [tool.name for tool in second.tools] == ["hours", "hand_over"]
+    assert agent_model(desk, Config.load(agent="echo")).name == "echo"
