@@ -30,7 +30,7 @@ from trunkline.wire.events import (
 START = 4_321.0625
 FRAME = bytes(range(1, 161))  # 20 ms of the caller
 VOICE = bytes(1 + i % 250 for i in range(800_000))  # the agent's, without silence
-SPEC = WireSpec("small", "Small", "/media/small", marks=True, clears=True, max_frames=5)
+SPEC = WireSpec("small", "Small", "/media/small", marks=True, clears=True, transfers=True, max_frames=5)
 STARTED = StreamStarted("call", "stream", MULAW_8K, MULAW_8K, caller="+1555", callee="+1666")
 
 Happening = WireEvent | RemoteError | Refused

@@ -21,7 +21,9 @@ from trunkline.call.watch import Overdue, Watch
 from trunkline.wire.base import TextFrame, WireSpec
 from trunkline.wire.events import ClearAudio, HangUp, PlayAudio, SendDigits, StreamStopped, TellSpeech, Transfer
 
-LASTING = WireSpec("small", "Small", "/media/small", clears=True, speech=True, resumes=True, max_frames=5)
+LASTING = WireSpec(
+    "small", "Small", "/media/small", clears=True, transfers=True, speech=True, resumes=True, max_frames=5
+)
 
 
 class LastingCodec(SmallCodec):

@@ -7,7 +7,7 @@ import pytest
 from ringcentral_calls import BASE, CALL, CALLER, SETTINGS, TOKEN, door, phone
 
 from trunkline.ai.base import AgentModel
-from trunkline.ai.events import HangUpWanted
+from trunkline.ai.events import HangUpWanted, TransferWanted
 from trunkline.ai.providers.echo import Echo
 from trunkline.audio.format import ALAW_8K, MULAW_8K, PCM16_8K, PCM16_24K, AudioFormat
 from trunkline.call.settings import CallSettings
@@ -172,6 +172,17 @@ def test_the_agent_hangs_up_when_its_last_word_was_heard(extensions: bool) -> No
     assert voice(1500)[:-800] in outcome.heard
     assert gateway.session is not None
     assert (gateway.session.state, gateway.session.end_reason) == (CallState.ENDED, "done")
+
+
+def test_a_caller_who_can_not_be_passed_on_is_hung_up_on_at_once_and_the_record_says_so() -> None:
+    agent = ScriptedAgent(greeting=reply("one moment", 500, then=TransferWanted("+15005550002")))
+    outcome, gateway = held(agent, [])
+    assert outcome.ended
+    assert outcome.ended.by == "gateway"
+    assert outcome.ended.at_ms < 1500
+    assert gateway.session is not None
+    assert gateway.session.end_reason == "the platform can't transfer"
+    assert "transfer not possible" in [note.event for note in gateway.notes]
 
 
 # --- peers with manners of their own ---------------------------------------------------------------------------------

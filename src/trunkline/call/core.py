@@ -348,6 +348,9 @@ class Call:
 
     def _leave(self, farewell: HangUp | Transfer, now: float, out: list[Effect]) -> None:
         """Ask the platform to end the call, or to take it elsewhere."""
+        if isinstance(farewell, Transfer) and not self._spec.transfers:
+            out.append(Note("transfer not possible", {"platform": self._spec.name}, "warning"))
+            farewell = HangUp("the platform can't transfer")
         if self._step(Trigger.HANGING_UP):
             self._farewell = farewell
             self._watch.leaving(now)
