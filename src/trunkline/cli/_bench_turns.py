@@ -22,7 +22,7 @@ from trunkline.testing.load_turns import TurnPhone, Turns
 from trunkline.testing.standins import Hum, StandIns, play, standing_in
 
 VENDORS: Final = ("deepgram", "openai", "cartesia")
-"""Those of ``testing.turns_app``."""
+"""Those of ``_bench_turns_app``."""
 
 RAMP_PER_S: Final = 25.0
 LIMIT_S: Final = 120.0
@@ -112,7 +112,7 @@ async def take_turns(plan: TurnsPlan, say: Callable[[str], None]) -> TurnsReport
 async def _measure(
     plan: TurnsPlan, cores: Cores, environment: Mapping[str, str], say: Callable[[str], None]
 ) -> TurnsReport:
-    found = find_spec("trunkline.testing.turns_app")
+    found = find_spec("trunkline.cli._bench_turns_app")
     assert found is not None  # noqa: S101 - it is part of this package
     assert found.origin is not None  # noqa: S101
     serve = ("trunkline", "serve", found.origin, "--port", "0", "--insecure")
