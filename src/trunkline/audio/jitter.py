@@ -136,6 +136,11 @@ class JitterBuffer:
         return self._delay.target_s * 1000
 
     @property
+    def began_at(self) -> float | None:
+        """When the first piece was due; None before it was."""
+        return self._start
+
+    @property
     def held(self) -> int:
         """Packets waiting to be played."""
         return len(self._held)

@@ -91,37 +91,41 @@ class Reception:
 
     def receive(self, packet: RtpPacket, arrival: float) -> Standing:
         """The standing of ``packet``, which came at ``arrival`` (seconds, monotonic)."""
+        return self.receive_header(packet.ssrc, packet.sequence, packet.timestamp, packet.payload_type, arrival)
+
+    def receive_header(self, ssrc: int, sequence: int, timestamp: int, payload_type: int, arrival: float) -> Standing:
+        """``receive`` for whoever has read the header and needs no packet made of it."""
         if self.ssrc is None:
-            self.ssrc = packet.ssrc
-        elif packet.ssrc != self.ssrc:
-            return self._receive_other(packet, arrival)
-        standing = self._tracker.receive(packet.sequence)
+            self.ssrc = ssrc
+        elif ssrc != self.ssrc:
+            return self._receive_other(ssrc, sequence, timestamp, payload_type, arrival)
+        standing = self._tracker.receive(sequence)
         if standing is Standing.IN_ORDER:
-            self._learn(packet, arrival)
+            self._learn(timestamp, payload_type, arrival)
         elif standing is Standing.RESTARTED:
             self.jitter.forget_transit()
         return standing
 
-    def _learn(self, packet: RtpPacket, arrival: float) -> None:
-        if packet.payload_type != self._payload_type:
-            self._payload_type = packet.payload_type
+    def _learn(self, timestamp: int, payload_type: int, arrival: float) -> None:
+        if payload_type != self._payload_type:
+            self._payload_type = payload_type
             self.jitter.forget_transit()
-        self.jitter.receive(packet.timestamp, arrival)
+        self.jitter.receive(timestamp, arrival)
 
-    def _receive_other(self, packet: RtpPacket, arrival: float) -> Standing:
-        if packet.ssrc != self._candidate_ssrc:
-            self._candidate_ssrc = packet.ssrc
+    def _receive_other(self, ssrc: int, sequence: int, timestamp: int, payload_type: int, arrival: float) -> Standing:
+        if ssrc != self._candidate_ssrc:
+            self._candidate_ssrc = ssrc
             self._candidate = SequenceTracker()
-        self._candidate.receive(packet.sequence)
+        self._candidate.receive(sequence)
         if not self._candidate.valid:
             return Standing.JUMPED
-        self.ssrc = packet.ssrc
+        self.ssrc = ssrc
         self._tracker, self._candidate = self._candidate, SequenceTracker()
         self._candidate_ssrc = None
         self.jitter = JitterEstimate(self._rate)
         self._payload_type = None
         self.source_changes += 1
-        self._learn(packet, arrival)
+        self._learn(timestamp, payload_type, arrival)
         return Standing.RESTARTED
 
     def report_block(self, *, last_sr: int = 0, since_last_sr: int = 0) -> ReportBlock | None:

@@ -1,7 +1,12 @@
 """The stream we send: numbers, timestamps and the marker of each packet (RFC 3550 §5.1, RFC 3551 §4.1)."""
 
+import struct
+from typing import Final
+
 from trunkline.rtp.packet import RtpPacket
 from trunkline.rtp.telephone_event import EventPacket
+
+_pack: Final = struct.Struct("!BBHII").pack
 
 
 class RtpSender:
@@ -38,6 +43,18 @@ class RtpSender:
         self._timestamp += samples
         self._sent_at = now
         return packet
+
+    def send_audio(self, payload: bytes, samples: int, now: float) -> bytes:
+        """``send(…).build()`` without the packet in between, for whoever sends fifty of them a second to many."""
+        marker_type = self.payload_type if self._talking else self.payload_type | 0x80
+        header = _pack(0x80, marker_type, self._sequence & 0xFFFF, self._timestamp & 0xFFFFFFFF, self.ssrc)
+        self._talking = True
+        self._timestamp += samples
+        self._sent_at = now
+        self._sequence += 1
+        self.packets += 1
+        self.octets += len(payload)
+        return header + payload
 
     def skip(self, samples: int, now: float) -> None:
         """``samples`` of the media clock pass without audio: "the timestamp increases … even if the block is not

@@ -18,18 +18,20 @@ from trunkline.call.session import CallSession
 from trunkline.call.settings import CallSettings
 from trunkline.config import Config
 from trunkline.errors import ConfigError
-from trunkline.server import health, voice_test
+from trunkline.server import health, rtp_api, voice_test
 from trunkline.server.agents import agent_model
 from trunkline.server.api_token import ApiToken
 from trunkline.server.app import make_app
 from trunkline.server.calls import Accepted, Switchboard
 from trunkline.server.media import MediaDoor, RunnerFactory
 from trunkline.server.routes import Route, Routes
+from trunkline.server.rtp_api import RtpSessions
 from trunkline.server.sender import HttpSender
 from trunkline.server.voice import Voices
 from trunkline.server.watchdog import Watchdog
 from trunkline.store.recordings import RecordingRoom
 from trunkline.wire.base import ChoosingDoor, Platform, TunedPlatform
+from trunkline.wire.rtp import RtpDoor
 from trunkline.wire.tickets import TicketBook
 
 TICKET_BYTES = 24
@@ -76,15 +78,16 @@ async def compose(
         await model.warm_up()
         try:
             async with HttpSender() as http, Watchdog() as dog, _board(config, dog) as board:
+                make_runner = make_runner or _runners(config, model, http, recordings, keep)
                 media = MediaDoor(
-                    routes=Routes(routes.values()),
-                    base_url=base_url,
-                    board=board,
-                    make_runner=make_runner or _runners(config, model, http, recordings, keep),
+                    routes=Routes(routes.values()), base_url=base_url, board=board, make_runner=make_runner
                 )
                 routers = [health.router(board, agent=model.name)]
                 token = ApiToken(config.api_token, insecure=config.insecure)
                 routers.append(voice_test.router(Voices(model, other_voice), token, board))
+                if isinstance(rtp := routes["rtp"].door, RtpDoor):  # its calls come by UDP, past the media door
+                    sessions = RtpSessions(door=rtp, host=config.host, board=board, make_runner=make_runner)
+                    routers.append(rtp_api.router(sessions, rtp))
                 app = make_app(routes=routes, base_url=base_url, board=board, routers=routers)
                 yield Gateway(app, media, board, base_url)
         finally:

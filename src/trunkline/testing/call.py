@@ -1,9 +1,9 @@
-"""A real call from a simulated telephone to a running gateway: webhook, media socket, real time."""
+"""A real call from a simulated telephone to a running gateway: webhook, media socket (or UDP), real time."""
 
 import asyncio
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 import httpx
 import msgspec
@@ -12,6 +12,7 @@ from picows import WSCloseCode, WSError, WSFrame, WSInvalidStatusError, WSListen
 from trunkline.errors import Refused, RemoteError
 from trunkline.testing.outcome import Outcome
 from trunkline.testing.phone import Phone
+from trunkline.testing.rtp_call import Datagrams, ListeningPhone
 from trunkline.wire.base import BinaryFrame, CloseSocket, HttpCall, HttpReply, MediaAddress, Output, TextFrame
 
 WEBHOOK_TIMEOUT_S: Final = 15.0
@@ -28,36 +29,59 @@ class PlacedCall(msgspec.Struct, frozen=True):
     wall_s: float  # from the open media socket to its end
 
 
-async def place(phone: Phone, base_url: str, *, limit_s: float = 600) -> PlacedCall:
+async def place(
+    phone: Phone, base_url: str, *, limit_s: float = 600, socket_breaks_at_s: float | None = None
+) -> PlacedCall:
     """Call the gateway at ``base_url``, and stay on the line until the script or the gateway ends the call.
+
+    ``socket_breaks_at_s`` after it was opened the media socket is lost without a goodbye.
 
     Raises ``Refused`` if the gateway did not let the call in, ``RemoteError`` if it can't be talked to.
     """
     loop = asyncio.get_running_loop()
     dialled = loop.time()
-    async with httpx.AsyncClient(timeout=WEBHOOK_TIMEOUT_S, trust_env=False) as client:
-        call = phone.codec.dial(base_url)
-        reply = None if call is None else await _request(client, call)
-        address = phone.codec.media(base_url, reply)
-        reports: asyncio.Queue[HttpCall | None] = asyncio.Queue()
-        socket = _Socket(phone, reports.put_nowait)
-        transport = await _open(socket, address)
-        opened = loop.time()
-        limit = loop.call_later(limit_s, socket.hang_up)
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(_report(client, reports, phone))
-                await transport.wait_disconnected()
-                reports.put_nowait(None)
-        finally:
-            limit.cancel()
-            transport.disconnect(graceful=False)
+    reports: asyncio.Queue[HttpCall | None] = asyncio.Queue()
+    line: _Line = _Socket(phone, reports.put_nowait, breaks_at_s=socket_breaks_at_s)
+    if isinstance(phone.codec, ListeningPhone):
+        line = Datagrams(phone, phone.codec, base_url, reports.put_nowait)
+    try:
+        async with httpx.AsyncClient(timeout=WEBHOOK_TIMEOUT_S, trust_env=False) as client:
+            call = phone.codec.dial(base_url)
+            reply = None if call is None else await _request(client, call)
+            await line.open(phone.codec.media(base_url, reply))
+            opened = loop.time()
+            limit = loop.call_later(limit_s, line.hang_up)
+            try:
+                async with asyncio.TaskGroup() as tasks:
+                    tasks.create_task(_report(client, reports, phone))
+                    await line.done()
+                    reports.put_nowait(None)
+            finally:
+                limit.cancel()
+    finally:
+        line.close()
     return PlacedCall(phone.outcome(), setup_ms=1000 * (opened - dialled), wall_s=loop.time() - opened)
 
 
-async def _open(socket: "_Socket", address: MediaAddress) -> WSTransport:
+class _Line(Protocol):
+    """A telephone's way to the gateway."""
+
+    async def open(self, address: MediaAddress) -> None:
+        """Begin the call there. Raises ``Refused`` or ``RemoteError``."""
+
+    async def done(self) -> None:
+        """Wait until the call is over."""
+
+    def hang_up(self) -> None:
+        """It has lasted too long."""
+
+    def close(self) -> None:
+        """Let go of whatever is held."""
+
+
+async def _open(socket: "_Socket", address: MediaAddress) -> None:
     try:
-        transport, _ = await ws_connect(
+        await ws_connect(
             lambda: socket,
             address.url,
             extra_headers=address.headers,
@@ -69,7 +93,6 @@ async def _open(socket: "_Socket", address: MediaAddress) -> WSTransport:
         raise Refused(f"the media socket was refused with {status:d}", status=status) from None
     except (OSError, WSError) as error:
         raise RemoteError(f"the media socket could not be opened: {type(error).__name__}") from error
-    return transport
 
 
 async def _request(client: httpx.AsyncClient, call: HttpCall) -> HttpReply:
@@ -94,23 +117,66 @@ async def _report(client: httpx.AsyncClient, calls: asyncio.Queue[HttpCall | Non
 class _Socket(WSListener):
     """The telephone's hands and watch."""
 
-    def __init__(self, phone: Phone, report: Callable[[HttpCall], None]) -> None:
+    def __init__(self, phone: Phone, report: Callable[[HttpCall], None], *, breaks_at_s: float | None = None) -> None:
         self._phone = phone
+        self._address = MediaAddress("")
+        self._breaks_at_s = breaks_at_s
+        self._breaker: asyncio.TimerHandle | None = None
         self._report = report
         self._loop = asyncio.get_running_loop()
         self._transport: WSTransport | None = None
+        self._gone = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at: float | None = None
         self._parts = bytearray()
         self._binary = False
 
+    async def open(self, address: MediaAddress) -> None:
+        self._address = address
+        await _open(self, address)
+        if self._breaks_at_s is not None:
+            self._breaker = self._loop.call_later(self._breaks_at_s, self._break)
+
+    async def done(self) -> None:
+        await self._gone.wait()
+        while await self._reopened():
+            await self._gone.wait()
+
+    async def _reopened(self) -> bool:
+        """Open another media socket when the telephone wants one. False: it has no use for it, or gets none."""
+        phone, address = self._phone, self._address
+        while phone.ended is None and phone.reopen_at is not None:
+            if (wait_s := phone.reopen_at - self._loop.time()) > 0:
+                await asyncio.sleep(wait_s)
+                continue
+            self._gone.clear()
+            try:
+                await _open(self, address)
+            except (Refused, RemoteError) as error:
+                phone.lost(str(error), self._loop.time())
+            else:
+                return True
+        return False
+
+    def _break(self) -> None:
+        """The socket is lost without a goodbye."""
+        if self._transport is not None:
+            self._transport.disconnect(graceful=False)
+
     def hang_up(self) -> None:
         """The call has lasted too long."""
         self._do(self._phone.hang_up(self._loop.time(), "time limit"))
 
+    def close(self) -> None:
+        for timer in (self._timer, self._breaker):
+            if timer is not None:
+                timer.cancel()
+        self._break()
+
     def on_ws_connected(self, transport: WSTransport) -> None:
         self._transport = transport
-        self._do(self._phone.opened(self._loop.time()))
+        again = self._phone.reopen_at is not None
+        self._do((self._phone.reopened if again else self._phone.opened)(self._loop.time()))
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         match frame.msg_type:
@@ -131,6 +197,7 @@ class _Socket(WSListener):
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         self._phone.lost("the connection was lost", self._loop.time())
         self._transport = None
+        self._gone.set()
         self._arm()
 
     def _wake(self) -> None:
@@ -155,7 +222,8 @@ class _Socket(WSListener):
 
     def _arm(self) -> None:
         """Keep one timer at the phone's deadline."""
-        at = None if self._transport is None else self._phone.deadline
+        there = self._transport is not None or self._phone.reopen_at is not None
+        at = self._phone.deadline if there else None
         if at == self._timer_at:
             return
         if self._timer is not None:
