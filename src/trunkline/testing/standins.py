@@ -199,11 +199,11 @@ def vendors() -> list[str]:
 
 
 @asynccontextmanager
-async def standing_in(play: Play, *, port: int = 0) -> AsyncIterator[StandIns]:
-    """All vendors on one loopback port, on this event loop, for as long as the context lasts."""
-    app = Starlette(
-        routes=[Mount(f"/{name}", routes=registry.load("ai.providers", name).stand_in(play)) for name in vendors()]
-    )
+async def standing_in(play: Play, *, port: int = 0, names: Sequence[str] = ()) -> AsyncIterator[StandIns]:
+    """The vendors ``names``, or all there are, on one loopback port, on this event loop, for as long as the context
+    lasts."""
+    providers = {name: registry.load("ai.providers", name) for name in names or vendors()}
+    app = Starlette(routes=[Mount(f"/{name}", routes=one.stand_in(play)) for name, one in providers.items()])
     config = uvicorn.Config(
         app, ws=_Cuttable, log_level="critical", lifespan="off", ws_per_message_deflate=False, access_log=False
     )
