@@ -236,6 +236,18 @@ def test_a_socket_that_could_not_be_connected_is_not_waited_for() -> None:
         connect(entrance.codec())
 
 
+def test_a_second_socket_for_a_call_does_not_hide_the_first_from_the_webhooks() -> None:
+    entrance = door()
+    entrance.hook("answer", webhook(), 0.0)
+    first, second = entrance.codec(), entrance.codec()
+    connect(first)
+    ncco = json.loads(entrance.hook("answer", webhook(), 1.0).body)  # Vonage repeats one that was slow to be answered
+    connect(second, ncco[0]["endpoint"][0]["headers"]["ticket"], 1.0)
+    del second
+    entrance.hook("event", event("completed"), 5.0)
+    assert StreamStopped("hung up") in first.receive(bytes(640), binary=True, now=5.0)
+
+
 def test_a_door_keeps_no_stream_that_is_over() -> None:
     entrance = door()
     entrance.hook("answer", webhook(), 0.0)

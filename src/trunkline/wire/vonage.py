@@ -171,7 +171,7 @@ class VonageDoor:
             call = call or Admitted(name, Rest(API, "", "", name, ""))
         elif call is None or not self._tickets.redeem(ticket, call.call, now):
             raise Refused("the stream's ticket is missing, wrong, used or too old")
-        self._streams[call.call] = stream
+        self._streams.setdefault(call.call, stream)  # a second socket is refused, and must not hide the first
         return call
 
     def _require_secret(self) -> None:
