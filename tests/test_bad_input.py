@@ -6,6 +6,7 @@ Each gets the right close code and one clear line in the log, and the good call 
 import asyncio
 import base64
 import io
+import itertools
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -28,23 +29,23 @@ from trunkline.wire.base import Platform
 
 TWILIO: Platform = registry.load("wire", "twilio")
 STREAM = "MZ00000000000000000000000000000001"
-CALL = "CA00000000000000000000000000000009"
+CALLS = itertools.count(9)
 FRAME = MULAW_8K.silence(160)
 
 CONNECTED = {"event": "connected", "protocol": "Call", "version": "1.0.0"}
-START = {
-    "event": "start",
-    "sequenceNumber": "1",
-    "streamSid": STREAM,
-    "start": {
+
+
+def start() -> dict[str, object]:
+    """A stream's start, each of a call of its own: no call has two sockets."""
+    details = {
         "streamSid": STREAM,
         "accountSid": "AC00000000000000000000000000000001",
-        "callSid": CALL,
+        "callSid": f"CA{next(CALLS):032}",
         "tracks": ["inbound"],
         "mediaFormat": {"encoding": "audio/x-mulaw", "sampleRate": 8000, "channels": 1},
         "customParameters": {},
-    },
-}
+    }
+    return {"event": "start", "sequenceNumber": "1", "streamSid": STREAM, "start": details}
 
 
 def media(number: int, payload: str = base64.b64encode(FRAME).decode(), stream: str = STREAM) -> dict[str, object]:
@@ -63,7 +64,7 @@ async def nothing_at_all(socket: ClientConnection) -> None:
 
 async def audio_in_pieces(socket: ClientConnection) -> None:
     await say(socket, CONNECTED)
-    text = json.dumps(START)
+    text = json.dumps(start())
     await socket.send([text[:10], text[10:200], text[200:]])
     await say(socket, media(1), {"event": "stop", "sequenceNumber": "3", "streamSid": STREAM, "stop": {}})
 
@@ -74,7 +75,7 @@ async def one_piece_too_many(socket: ClientConnection) -> None:
 
 async def never_read(socket: ClientConnection) -> None:
     """Speak into the echo and take nothing of it: the answer is what piles up."""
-    await say(socket, CONNECTED, START)
+    await say(socket, CONNECTED, start())
     socket.transport.pause_reading()
     for number in range(1, 20_000):
         await socket.send(json.dumps(media(number, payload="/" * 4000)))
@@ -96,13 +97,13 @@ CASES: dict[str, tuple[Act, int, str]] = {
     "not JSON": (sending("hello?"), 1007, "not valid JSON"),
     "JSON that is no object": (sending("[1, 2]"), 1002, "at $"),
     "audio before start": (sending(CONNECTED, media(1)), 1002, "before"),
-    "a binary message": (sending(CONNECTED, START, b"\x00\x01"), 1003, "binary"),
+    "a binary message": (sending(CONNECTED, start(), b"\x00\x01"), 1003, "binary"),
     "a message of a megabyte": (sending("x" * 1_000_000), 1009, "65536"),
     "a fragmented message of 100 kB": (one_piece_too_many, 1009, "65536"),
-    "wrong base64": (sending(CONNECTED, START, media(1, payload="!!!!")), 1007, "$.media.payload"),
-    "audio for another stream": (sending(CONNECTED, START, media(1, stream="MZ2")), 1002, "$.streamSid"),
-    "a second start": (sending(CONNECTED, START, {**START, "sequenceNumber": "2"}), 1002, "start"),
-    "no audio for the time allowed": (sending(CONNECTED, START), 1008, "no audio for 0.6 s"),
+    "wrong base64": (sending(CONNECTED, start(), media(1, payload="!!!!")), 1007, "$.media.payload"),
+    "audio for another stream": (sending(CONNECTED, start(), media(1, stream="MZ2")), 1002, "$.streamSid"),
+    "a second start": (sending(CONNECTED, start(), {**start(), "sequenceNumber": "2"}), 1002, "start"),
+    "no audio for the time allowed": (sending(CONNECTED, start()), 1008, "no audio for 0.6 s"),
     "fragments that make one message": (audio_in_pieces, 1000, "stopped the stream"),
 }
 
