@@ -218,6 +218,33 @@ def test_nobody_there_is_given_up_after_some_tries() -> None:
     asyncio.run(story())
 
 
+@pytest.mark.parametrize("politely", [False, True])
+def test_one_that_hangs_up_before_the_upgrade_is_tried_again(politely: bool) -> None:
+    calls = 0
+
+    async def vendor(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal calls
+        calls += 1
+        await reader.readuntil(b"\r\n\r\n")
+        if politely:
+            writer.close()
+        else:
+            writer.transport.abort()
+
+    async def story() -> None:
+        server = await asyncio.start_server(vendor, "127.0.0.1", 0)
+        toy = Toy(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/")
+        toy.socket = ProviderSocket("toy", toy, patience=Patience(tries=2), log=logs.get("test"))
+        with pytest.raises(ProviderError, match="hung up") as given_up:
+            await asyncio.wait_for(toy.socket.run(), 3)
+        assert given_up.value.fault == "transient"
+        assert calls == 2
+        server.close()
+        await server.wait_closed()
+
+    asyncio.run(story())
+
+
 def test_a_vendor_that_opens_no_session_is_given_up() -> None:
     async def vendor(connection: ServerConnection) -> None:
         await connection.wait_closed()

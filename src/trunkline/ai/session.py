@@ -251,7 +251,8 @@ class ProviderSocket:
             raise ProviderError(self._provider, "our fault", "its certificate is not to be trusted") from None
         except (OSError, WSError) as error:
             raise ProviderError(self._provider, "transient", f"no connection: {type(error).__name__}") from None
-        assert isinstance(connection, _Connection)  # noqa: S101 - made by the factory above
+        if not isinstance(connection, _Connection):  # picows: it was closed before the upgrade was answered
+            raise ProviderError(self._provider, "transient", "no connection: it hung up")
         return connection
 
     # --- from the connection ----------------------------------------------------------------------------------------
