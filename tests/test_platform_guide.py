@@ -36,7 +36,10 @@ def test_the_doctor_tells_the_addresses_and_the_setting_that_is_missing(
     assert "s3cr3t" not in ready.output
 
 
-@pytest.mark.parametrize("arguments", [[], ["call.wav", "--platform", "twilio"], ["--platform", "nobody"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [["call.wav", "--platform", "twilio"], ["--platform", "twilio", "--provider", "echo"], ["--platform", "nobody"]],
+)
 def test_what_the_doctor_cannot_do_is_said(arguments: list[str]) -> None:
     done = CliRunner().invoke(app, ["doctor", *arguments])
     assert done.exit_code == 2

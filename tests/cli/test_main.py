@@ -33,7 +33,8 @@ def test_an_error_of_ours_is_one_line_and_exit_2(tmp_path: Path, monkeypatch: py
     monkeypatch.chdir(tmp_path)
     result = CliRunner().invoke(app, ["serve", "--agent", "ehco", "--port", "0"])
     assert result.exit_code == 2
-    assert result.stderr == "trunkline: 'ehco' is not an agent: choose one of echo, local\n"
+    assert result.stderr.startswith("trunkline: 'ehco' is not an agent: choose one of ")
+    assert result.stderr.count("\n") == 1
 
 
 def test_a_misspelt_command_is_told_so() -> None:
