@@ -4,11 +4,11 @@ import pytest
 
 from trunkline.ai.events import ReplyHeard, ReplyInterrupted, Stage
 from trunkline.call.effects import Effect, Note, Tell
-from trunkline.call.journal import MAX_IGNORED_KINDS, Journal
+from trunkline.call.journal import MAX_IGNORED_KINDS, MAX_PARAMETERS, Journal
 from trunkline.call.latency import Budgets, TurnStamps
 from trunkline.call.replies import Heard, Interruption
 from trunkline.call.session import CallSession, Speech, Utterance
-from trunkline.wire.events import TellTranscript, TellTurnEnd
+from trunkline.wire.events import CallDescribed, TellTranscript, TellTurnEnd
 
 
 @pytest.fixture
@@ -109,3 +109,19 @@ def test_a_platform_that_does_not_is_told_nothing(journal: Journal) -> None:
     journal.caller_said("a table please", 2100, 12.2, out)
     journal.heard(Heard(1, "of course", 3100), out)
     assert not [effect for effect in out if isinstance(effect, TellTranscript | TellTurnEnd)]
+
+
+def test_facts_that_come_late_complete_the_record_and_do_not_wipe_it(session: CallSession, journal: Journal) -> None:
+    out: list[Effect] = []
+    session.caller, session.parameters = "+1", {"a": "1"}
+    journal.described(CallDescribed(callee="+2", parameters={"b": "2"}), out)
+    assert (session.caller, session.callee, session.parameters) == ("+1", "+2", {"a": "1", "b": "2"})
+    journal.described(CallDescribed(caller="+3", parameters={"a": "one"}), out)
+    assert (session.caller, session.callee, session.parameters) == ("+3", "+2", {"a": "one", "b": "2"})
+    assert notes(out) == ["call described"] * 2
+
+
+def test_a_platform_can_not_fill_the_record_with_facts(session: CallSession, journal: Journal) -> None:
+    for n in range(1000):
+        journal.described(CallDescribed(parameters={f"p{n}": "v"}), [])
+    assert len(session.parameters) == MAX_PARAMETERS

@@ -17,6 +17,7 @@ from trunkline.wire.base import CloseSocket, Output, TextFrame
 from trunkline.wire.events import (
     AudioHeard,
     AudioMissing,
+    CallDescribed,
     ClearAudio,
     DigitPressed,
     EndUtterance,
@@ -221,6 +222,31 @@ def test_a_conversation_resumed_before_anybody_was_heard_has_no_hole() -> None:
     gateway.resume(2.0)
     start = json.dumps({"type": "userStream.start", "conversationId": CALL}).encode()
     assert receive(gateway, start, 3.0) == []
+
+
+# --- what is told late ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("parameters", "described"),
+    [
+        ({"caller": "+1", "callee": "desk"}, [CallDescribed("+1", "desk")]),
+        (
+            {"participants": [{"participant": "caller"}], "n": 5, "locale": "de"},
+            [CallDescribed("", "", {"locale": "de"})],
+        ),
+        ({"long": "x" * 1000}, [CallDescribed("", "", {"long": "x" * 256})]),
+        ({f"p{n}": "v" for n in range(1000)}, [CallDescribed("", "", {f"p{n}": "v" for n in range(64)})]),
+        ("not an object", []),
+        (None, []),
+    ],
+    ids=["parties", "structure", "long", "many", "no object", "none"],
+)
+def test_the_start_activity_describes_the_call_in_words(parameters: Any, described: list[WireEvent]) -> None:
+    gateway, _ = started()
+    activity = {"type": "event", "name": "start", "parameters": parameters}
+    message = {"type": "activities", "conversationId": CALL, "activities": [activity]}
+    assert receive(gateway, json.dumps(message).encode()) == described
 
 
 # --- the user stream -----------------------------------------------------------------------------------------------

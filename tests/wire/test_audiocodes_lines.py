@@ -138,6 +138,7 @@ def test_a_conversation_goes_in_every_format(wire: AudioFormat) -> None:
     assert gateway.session is not None
     assert gateway.session.samples == len(outcome.said) // wire.sample_bytes
     assert gateway.session.caller == CALLER
+    assert gateway.session.parameters == {}, "the telephone told of nothing but the numbers"
     assert gateway.session.ledger.balances
 
 
@@ -195,7 +196,8 @@ def test_it_may_stop_listening_for_as_long_as_the_agent_speaks() -> None:
 
 @pytest.mark.parametrize("at_s", [0.005, 0.5, 2.51, 4.0])
 def test_a_socket_lost_in_the_midst_of_a_word_ends_the_call_with_its_books_in_order(at_s: float) -> None:
-    outcome, gateway, _ = bridged(receptionist(), conversation(), Line(lost_at_s=at_s))
+    settings = CallSettings(record=True, resume_timeout_s=2)
+    outcome, gateway, _ = bridged(receptionist(), conversation(), Line(lost_at_s=at_s), settings=settings)
     assert outcome.ended
     assert outcome.ended.by == "network"
     assert outcome.balanced

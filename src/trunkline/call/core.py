@@ -45,6 +45,7 @@ from trunkline.wire.base import CloseSocket, WireSpec
 from trunkline.wire.events import (
     AudioHeard,
     AudioMissing,
+    CallDescribed,
     DigitPressed,
     HangUp,
     MarkReached,
@@ -190,6 +191,8 @@ class Call:
                 self._take(PeerFault("a second start", 1002), now, out)
             case StreamStarted():
                 self._start(event, now, out)
+            case CallDescribed():
+                self._journal.described(event, out)
             case StreamStopped(reason):
                 self._finish(Trigger.OVER, self._reason(reason), now, out, CloseSocket())
             case MessageIgnored(kind):

@@ -7,10 +7,12 @@ from trunkline.call.effects import Effect, Note, Tell
 from trunkline.call.latency import Budgets, LatencyBook, verdicts
 from trunkline.call.replies import Heard, Interruption
 from trunkline.call.session import CallSession, Key, Speech, Turn, Utterance
-from trunkline.wire.events import Speaker, TellTranscript, TellTurnEnd
+from trunkline.wire.events import CallDescribed, Speaker, TellTranscript, TellTurnEnd
 
 # Kinds of unknown messages counted by name; beyond this many they are counted together.
 MAX_IGNORED_KINDS: Final = 32
+# Parameters kept that came after the start, and those from the start with them.
+MAX_PARAMETERS: Final = 100
 # Keys kept in the record: more than anybody presses, and an end to what a machine can fill.
 MAX_KEYS: Final = 1000
 
@@ -29,6 +31,16 @@ class Journal:
         self._budgets = budgets
         self._latency = LatencyBook()
         self._speech_from_ms: float | None = None
+
+    def described(self, facts: CallDescribed, out: list[Effect]) -> None:
+        """The platform told more of the call than at its start. The agent was told what was known then."""
+        session = self._session
+        session.caller = facts.caller or session.caller
+        session.callee = facts.callee or session.callee
+        for name, value in facts.parameters.items():
+            if name in session.parameters or len(session.parameters) < MAX_PARAMETERS:
+                session.parameters[name] = value
+        out.append(Note("call described", {"caller": session.caller, "callee": session.callee}))
 
     def ignored(self, kind: str, out: list[Effect]) -> None:
         """A message of a kind we don't know."""

@@ -29,6 +29,7 @@ from trunkline.wire.base import CloseSocket, Output, TextFrame
 from trunkline.wire.events import (
     AudioHeard,
     AudioMissing,
+    CallDescribed,
     ClearAudio,
     DigitPressed,
     EndUtterance,
@@ -49,6 +50,8 @@ from trunkline.wire.events import (
 
 _quoted_base64: Final = msgspec.json.Encoder().encode  # of bytes
 _MAX_KEYS: Final = 20  # §5: an event with more digits is ignored
+_MAX_PARAMETERS: Final = 64
+_MAX_PARAMETER: Final = 256  # characters
 _PRESSED: Final = re.compile(r"[0-9*#A-Da-d]{1,64}")
 _TO_PRESS: Final = re.compile(r"[0-9*#]+")
 _URI: Final = re.compile(r"(?:tel|sips?):", re.IGNORECASE)
@@ -159,7 +162,7 @@ class AudioCodesGateway:
                 hears=hears,
                 speaks=speaks,
                 caller=message.caller,
-                callee=message.bot_name,  # what was dialled, the start activity says; it may come too late
+                callee=message.bot_name,  # what was dialled, the start activity says: later
             ),
         )
 
@@ -230,6 +233,8 @@ class AudioCodesGateway:
             self._reply(
                 type="activities", activities=[{"type": "event", "name": "config", "sessionParams": {"bargeIn": True}}]
             )
+            if isinstance(activity.parameters, dict):
+                yield _described(activity.parameters)
         else:
             yield from self._ignore(f"activity {name}")
 
@@ -318,6 +323,16 @@ class AudioCodesGateway:
 
     def _told(self, kind: str) -> TextFrame:
         return _say(type=f"userStream.speech.{kind}", **_participant(self._participant))
+
+
+def _described(parameters: dict[str, Any]) -> CallDescribed:
+    """What the ``start`` activity says of the call (§4). Lists and objects in it have no place in a call's record."""
+    words = {
+        name[:_MAX_PARAMETER]: value[:_MAX_PARAMETER]
+        for name, value in list(parameters.items())[:_MAX_PARAMETERS]
+        if isinstance(value, str)
+    }
+    return CallDescribed(words.pop("caller", ""), words.pop("callee", ""), words)
 
 
 def _say(**message: Any) -> TextFrame:

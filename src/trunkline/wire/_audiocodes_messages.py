@@ -52,6 +52,7 @@ class Activity(Struct):
     type: str
     name: str = ""
     value: Any = None
+    parameters: Any = None  # of ``start``: an object
 
 
 class Activities(_FromPlatform, tag="activities"):
