@@ -102,8 +102,33 @@ def test_the_open_protocols_client_is_let_in_by_its_token_alone(tmp_path: Path) 
             run("open_client.py", tmp_path, url, "another")
 
 
+def test_a_table_is_booked_by_typing(tmp_path: Path) -> None:
+    said = ["I would like to book a table.", "Friday at seven", "book another table", "Friday at eight", "Goodbye."]
+    command = [sys.executable, str(EXAMPLES / "booking_agent.py"), "--type"]
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT / "src"), "PYTHONWARNINGS": "error"}
+    done = subprocess.run(
+        command,
+        input="\n".join(said),
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=tmp_path,
+        env=environment,
+        timeout=60,
+    )
+    assert [line.removeprefix("agent:  ") for line in done.stdout.splitlines()] == [
+        "Luigi's, good evening. What can I do for you?",
+        "I can take a booking. Which day and time would suit you?",
+        "A table is booked for you, Friday at seven. Is there anything else?",
+        "I can take a booking. Which day and time would suit you?",
+        "I am sorry, that is not possible. Which other day and time would suit you?",
+        "Thank you for calling. Goodbye!",
+    ]
+    assert not done.stderr
+
+
 def test_every_example_is_tested() -> None:
-    served = {"open_client.py"}
+    served = {"open_client.py", "booking_agent.py"}
     assert {path.name for path in EXAMPLES.glob("*.py")} == {name for name, _ in SAYS} | {"make_sample.py"} | served
 
 

@@ -14,12 +14,16 @@ from trunkline.ai.providers.receptionist import (
     NO_SUCH_KEY,
     NOBODY,
     NOT_HEARD,
+    NOT_POSSIBLE,
     PROVIDER,
     Receptionist,
 )
 from trunkline.ai.toolbox import hang_up, spec_of, transfer
 
 HANG_UP, TRANSFER = spec_of(hang_up), spec_of(transfer)
+BOOK = ToolSpec("book_table", "", {"properties": {"when": {"type": "string"}}, "required": ["when"]})
+TELL_HOURS = ToolSpec("opening_hours", "", {"properties": {}, "required": []})
+STRANGE = ToolSpec("book", "", {"properties": {"day": {"type": "string"}, "n": {"type": "integer"}}, "required": ["n"]})
 HEARING = Receptionist(recogniser=True, hours="We never close.")
 DEAF = Receptionist(recogniser=False)
 Line = tuple[str, str]
@@ -115,3 +119,43 @@ def test_asking_for_its_settings_says_whether_there_is_a_recogniser() -> None:
     llm = PROVIDER.llm(AgentSettings(options={"recogniser": "no"}))
     assert isinstance(llm, Receptionist)
     assert NO_RECOGNISER in answer(llm, Message("voice"))[0]
+
+
+def result(text: str) -> Message:
+    return Message("tool", text, tool_call_id="a")
+
+
+WANTS_TABLE = caller("book a table")
+FUNCTIONS = [
+    ("the words go to a function that books", [WANTS_TABLE, caller("Friday at 7")], "", ["book_table"]),
+    ("nobody asked for a booking", [caller("Friday at 7")], "did not understand", []),
+    ("another question in between is answered", [WANTS_TABLE, caller("when are you open")], "", ["opening_hours"]),
+    ("what it returns is said", [WANTS_TABLE, caller("x"), result('"Booked."')], "Booked. Is there anything", []),
+    ("what is no text is not read out", [WANTS_TABLE, caller("x"), result('{"id": 3}')], "It is done. Is there", []),
+    ("a failure is told, not read out", [WANTS_TABLE, caller("x"), result("It failed")], NOT_POSSIBLE, []),
+    (
+        "and tried again with other words",
+        [WANTS_TABLE, caller("x"), result("It failed"), Message("agent", NOT_POSSIBLE), caller("at 8")],
+        "",
+        ["book_table"],
+    ),
+    (
+        "but not after it was booked",
+        [WANTS_TABLE, caller("x"), result('"Booked."'), Message("agent", "Booked."), caller("my name is Ann")],
+        "",
+        [],
+    ),
+]
+
+
+@pytest.mark.parametrize(("lines", "said", "done"), [case[1:] for case in FUNCTIONS], ids=[c[0] for c in FUNCTIONS])
+def test_it_calls_an_applications_functions(lines: list[Message], said: str, done: list[str]) -> None:
+    text, calls = answer(HEARING, *lines, tools=[HANG_UP, BOOK, TELL_HOURS])
+    assert said in text
+    assert calls == done
+
+
+def test_it_gives_the_callers_own_words_and_leaves_functions_alone_that_want_more() -> None:
+    lines = [WANTS_TABLE, caller("Friday at 7")]
+    assert asyncio.run(_deltas(HEARING, lines, [BOOK])) == [ToolCall("book_table", '{"when":"Friday at 7"}')]
+    assert answer(HEARING, *lines, tools=[STRANGE]) == (BOOKED, [])

@@ -95,6 +95,8 @@ def _cascade(agent: Agent, settings: AgentSettings, config: Config) -> AgentMode
     ears: Stt | None = None
     if agent.stt:
         ears = _one_or_standby(_parts(agent.stt, SttProvider, "a recogniser", "stt", settings, config), FallbackStt)
+    else:
+        settings = msgspec.structs.replace(settings, options={**settings.options, "recogniser": "no"})
     vad, vad_settings = _provider(
         settings.options["vad"] or vad_at_hand(settings.models), VadProvider, "a voice detector", settings, config
     )

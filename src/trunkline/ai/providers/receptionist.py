@@ -2,12 +2,17 @@
 
 It takes what the caller wants from ``ai.intents``, answers from a table, offers a menu of keys, and calls the same
 two functions a model would (``hang_up``, ``transfer``).
+
+Of an application's own functions it calls two kinds: one with "book" in its name that wants a text, with the caller's
+words for when; and one with "hours" in its name that wants nothing. It says what they return, if that is a text.
 """
 
 import asyncio
 import re
 from collections.abc import AsyncIterator, Sequence
 from typing import Final
+
+import msgspec
 
 from trunkline.ai.base import AgentSettings, Llm, Message, ProviderSpec, TextDelta, ToolCall, ToolSpec
 from trunkline.ai.intents import ESCALATES, Intent, guess
@@ -43,6 +48,9 @@ _FOR_A_PERSON: Final = ESCALATES | {Intent.SALES, Intent.SUPPORT}
 CONNECTING: Final = "I am connecting you now. One moment, please."
 NOBODY: Final = "Nobody can be reached from this line at the moment, but I can tell you our opening hours."
 BOOKED: Final = "Thank you. I have no calendar here, so please call again in our opening hours to have it confirmed."
+DONE: Final = "It is done."
+NOT_POSSIBLE: Final = "I am sorry, that is not possible. Which other day and time would suit you?"
+ANYTHING_ELSE: Final = "Is there anything else?"
 NOT_HEARD: Final = "I am sorry, I did not catch that. Could you say it again?"
 NO_RECOGNISER: Final = (
     "I can hear that you are speaking, but there is no speech recogniser here, so I cannot understand words."
@@ -71,7 +79,7 @@ class Receptionist:
     async def reply(
         self, history: Sequence[Message], tools: Sequence[ToolSpec] = ()
     ) -> AsyncIterator[TextDelta | ToolCall]:
-        text, call = self.answer(history, frozenset(tool.name for tool in tools))
+        text, call = self._told(history) or _function(history, tools) or self.answer(history, _names(tools))
         for word in re.findall(r"\S+\s*", text):
             yield TextDelta(word)
             await asyncio.sleep(0)  # as a model would: words come one by one
@@ -104,13 +112,60 @@ class Receptionist:
 
     def _say(self, intent: Intent, can: frozenset[str]) -> tuple[str, ToolCall | None]:
         if intent is Intent.HOURS:
-            return f"{self._hours} Is there anything else?", None
+            return f"{self._hours} {ANYTHING_ELSE}", None
         text = _ANSWERS[intent]
         if intent in _FOR_A_PERSON:
             return (f"{text} {CONNECTING}", ToolCall("transfer")) if "transfer" in can else (f"{text} {NOBODY}", None)
         if intent is Intent.GOODBYE and "hang_up" in can:
             return text, ToolCall("hang_up")
         return text, None
+
+    def _told(self, history: Sequence[Message]) -> tuple[str, None] | None:
+        """What to say to a function's result, where there is one to say something to."""
+        if not history or history[-1].role != "tool":
+            return None
+        result = _result(history[-1])
+        if result is msgspec.UNSET:
+            return NOT_POSSIBLE, None
+        return f"{result if isinstance(result, str) else DONE} {ANYTHING_ELSE}", None
+
+
+def _names(tools: Sequence[ToolSpec]) -> frozenset[str]:
+    return frozenset(tool.name for tool in tools)
+
+
+def _result(line: Message) -> object:
+    """A function's result; ``UNSET`` if it failed: the reason is told in words, not in JSON."""
+    try:
+        return msgspec.json.decode(line.text)
+    except msgspec.DecodeError:
+        return msgspec.UNSET
+
+
+def _function(history: Sequence[Message], tools: Sequence[ToolSpec]) -> tuple[str, ToolCall] | None:
+    """The application's function that serves the caller's last line, if there is one."""
+    last = next((line for line in reversed(history) if line.role in ("caller", "key", "voice")), None)
+    if last is None or last.role == "voice":
+        return None
+    intent = _intent(last)
+    for tool in tools:
+        wanted = tool.parameters.get("required", [])
+        if "hours" in tool.name and not wanted and intent is Intent.HOURS:
+            return "", ToolCall(tool.name)
+        takes_words = len(wanted) == 1 and tool.parameters["properties"][wanted[0]].get("type") == "string"
+        if "book" in tool.name and takes_words and intent is Intent.UNKNOWN and _is_booking(history):
+            return "", ToolCall(tool.name, msgspec.json.encode({wanted[0]: last.text}).decode())
+    return None
+
+
+def _is_booking(history: Sequence[Message]) -> bool:
+    """The caller wanted to book, and nothing has come of it yet."""
+    for line in reversed(history):
+        if line.role == "tool" and _result(line) is not msgspec.UNSET:
+            return False
+        if line.role in ("caller", "key") and _intent(line) in _FOR_A_PERSON | {Intent.BOOKING}:
+            return _intent(line) is Intent.BOOKING
+    return False
 
 
 def _intent(line: Message) -> Intent:
@@ -125,7 +180,7 @@ class _Provider:
         title="Rule-made receptionist",
         about=(
             "Stands in a language model's place: finds the caller's intent by phrases, answers from a table, calls "
-            "`transfer` and `hang_up`. It invents nothing and knows nothing else."
+            "`transfer` and `hang_up`, and functions of yours that book or tell the hours. It invents nothing."
         ),
     )
 
