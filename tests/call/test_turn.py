@@ -156,7 +156,17 @@ def test_every_back_channel_is_known_however_it_is_written(said: str) -> None:
         assert turn.speech_stopped(0.3) is RESUME
 
 
-@pytest.mark.parametrize("text", ["no", "stop", "yes please", "okay bye", "не надо", "是"])
+@pytest.mark.parametrize("text", ["Yeah, yeah.", "okay, right, I see", "Mm-hm. Mm-hm.", "uh-huh okay", "ja, genau"])
+def test_several_back_channels_are_one(text: str) -> None:
+    turn = held(0.0)
+    assert turn.words(text, final=False, agent_sounds=True) is None
+    assert turn.speech_stopped(0.3) is RESUME
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["no", "stop", "yes please", "okay bye", "yeah but no", "не надо", "是", "mm hm " * 5000, "mm hm " * 4 + "x"],
+)
 def test_anything_else_commits(text: str) -> None:
     turn = TurnTaking(RULES)
     turn.speech_started(0, agent_sounds=True)
@@ -167,6 +177,12 @@ def held(now: float) -> TurnTaking:
     turn = TurnTaking(BargeIn())
     assert turn.speech_started(now, agent_sounds=True) is HOLD
     return turn
+
+
+def test_without_back_channels_every_word_commits() -> None:
+    turn = TurnTaking(BargeIn(backchannels=frozenset()))
+    turn.speech_started(0, agent_sounds=True)
+    assert turn.words("mm-hm", final=False, agent_sounds=True) is COMMIT
 
 
 def test_words_that_come_after_the_agent_was_resumed_still_take_the_turn() -> None:

@@ -5,11 +5,18 @@ import msgspec
 from trunkline.audio.quality_score import QualityThresholds
 from trunkline.call.latency import Budgets
 
-# Sounds a listener makes to say "go on". They don't take the turn.
+# What a listener says to mean "go on": alone, or several of them ("yeah, okay, right"), they don't take the turn. Nothing
+# is here that may mean "stop" (no, wait, what, sorry, hello), nor what asks for something. "Yes" is: said into a sentence
+# it agrees, and at the end of a question the agent takes it for the answer.
 BACKCHANNELS = frozenset(
     {
-        "ah", "aha", "ah ha", "hm", "hmm", "mhm", "mm", "mm hm", "mm hmm", "mmm", "oh", "ok", "okay", "right",
-        "sure", "uh", "uh huh", "uh-huh", "um", "yeah", "yep", "yes", "i see", "got it",
+        "ah", "aha", "ah ha", "alright", "all right", "exactly", "hm", "hmm", "mhm", "mhmm", "mm", "mm hm", "mm hmm",
+        "mmm", "oh", "ok", "okay", "right", "sure", "uh", "uh huh", "uhm", "um", "yeah", "yep", "yes", "yup", "i see",
+        "i know", "got it",
+        "ach so", "genau", "ja", "klar", "verstehe",
+        "claro", "sí", "vale", "ya",
+        "d'accord", "oui", "ouais", "voilà",
+        "certo", "sì", "va bene",
     }
 )  # fmt: skip
 

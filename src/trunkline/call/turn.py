@@ -18,6 +18,9 @@ from trunkline.call.settings import BargeIn
 PATIENCE: Final = 4
 """Times ``commit_after_ms`` that speech with nothing but a back-channel in it may last."""
 
+MOST_WORDS: Final = 8
+"""Nobody says more only to mean "go on"; and it bounds the search."""
+
 
 class Verdict(StrEnum):
     """What to do with the agent's voice now."""
@@ -77,7 +80,7 @@ class TurnTaking:
     def words(self, text: str, *, final: bool, agent_sounds: bool) -> Verdict | None:
         """Words of the caller, partial or final. Empty final text means nothing was understood."""
         said = _plain(text)
-        real = bool(said) and said not in _backchannels(self._rules)
+        real = bool(said) and not _is_backchannel(said, self._rules)
         if not self.held:
             late = self._owes_words and real and agent_sounds  # the recogniser was slow; the words still count
             self._owes_words = self._owes_words and not final
@@ -124,6 +127,12 @@ def _plain(text: str) -> str:
     return " ".join(re.sub(r"[^\w\s-]|_", "", text).lower().replace("-", " ").split())
 
 
+def _is_backchannel(said: str, rules: BargeIn) -> bool:
+    """One of them or a few: "yeah, yeah", "okay, I see"."""
+    return said.count(" ") < MOST_WORDS and _backchannels(rules).fullmatch(said) is not None
+
+
 @cache
-def _backchannels(rules: BargeIn) -> frozenset[str]:
-    return frozenset(map(_plain, rules.backchannels))
+def _backchannels(rules: BargeIn) -> re.Pattern[str]:
+    any_of_them = "|".join(re.escape(_plain(phrase)) for phrase in rules.backchannels) or "(?!)"
+    return re.compile(f"(?:{any_of_them})(?: (?:{any_of_them}))*")
