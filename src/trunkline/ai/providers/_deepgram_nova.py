@@ -18,9 +18,9 @@ from structlog.typing import FilteringBoundLogger
 
 from trunkline.ai.base import SttEmit
 from trunkline.ai.events import CallerSaid, SpeechStarted, SpeechStopped
+from trunkline.ai.line import Line
 from trunkline.ai.patience import Patience
 from trunkline.ai.providers import _deepgram_messages as wire
-from trunkline.ai.providers._deepgram_line import Line
 from trunkline.ai.session import Address, ProviderSocket
 from trunkline.ai.transcript import Transcript, Word, confidence_of
 from trunkline.audio.format import AudioFormat
