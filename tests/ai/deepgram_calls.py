@@ -157,8 +157,8 @@ async def talking(
 
 @asynccontextmanager
 async def vendor(play: Play) -> AsyncIterator[str]:
-    """The base URL of the stand-ins."""
-    async with standing_in(play) as there:
+    """The base URL of the stand-in."""
+    async with standing_in(play, names=["deepgram"]) as there:
         yield there.base_url
 
 
