@@ -31,7 +31,7 @@ from trunkline.wire.base import HttpCall, Output, WireSpec
 from trunkline.wire.events import AudioHeard, HangUp, StreamStarted, StreamStopped, WireCommand, WireEvent
 
 SPEC = WireSpec("plain", "Plain", "/media/plain", clears=True)
-SECONDS_PER_LETTER = 0.05
+SECONDS_PER_LETTER = 0.06  # whole frames
 SILENT = MULAW_8K.silence(160)
 
 
@@ -209,6 +209,27 @@ async def test_a_caller_who_interrupts_a_function_is_answered_and_the_call_kept(
         assert line.session.barge_ins == 1
     assert [message.role for message in llm.asked[1]] == ["caller", "agent", "tool", "caller"]
     assert llm.asked[1][1].text == "Let me have"
+
+
+@pytest.mark.parametrize(("words", "answered"), [("cancel it please", True), ("okay", False), ("hello?", False)])
+def test_words_into_the_silence_over_a_function_are_answered_after_it(words: str, answered: bool) -> None:
+    @timeless
+    async def scene() -> None:
+        llm = StandInLlm(["I look.", ToolCall("look", id="a")], ["At seven."], ["All right."])
+        agent = cascade(llm, tools=[look], manners=Manners(fillers=()))
+        async with Line(agent) as line:
+            await asyncio.sleep(1)
+            await line.says(agent, "when")
+            await asyncio.sleep(1)
+            await line.says(agent, words)
+            await asyncio.sleep(6)
+            said = [("caller", "when"), ("caller", words), ("agent", "I look. At seven."), ("agent", "All right.")]
+            assert line.said == (said if answered else said[:-1])
+        if answered:
+            roles = [message.role for message in llm.asked[2]]
+            assert roles == ["caller", "agent", "tool", "agent", "caller"]
+
+    scene()
 
 
 @timeless

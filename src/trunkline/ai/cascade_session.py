@@ -12,7 +12,8 @@ A reply is spoken sentence by sentence, and each sentence while it is being made
   ``ReplyInterrupted``;
 - otherwise keeps them. If ``ReplyInterrupted`` comes, they are what interrupted it, and are answered once the caller
   has finished. If ``ReplyHeard`` comes, the call took them for a back-channel ("mm-hm"): they stay in the history and
-  are not answered, unless they are the answer to a question: "yes" is, at its end;
+  are not answered, unless they are the answer to a question ("yes" is, at its end), or more than a word and said while
+  the agent was silent over a slow function;
 - takes back by itself only a reply that has not sounded yet: the caller went on speaking, and is answered as a whole;
 - decides one turn of the event loop after the words, so that the call, which is given them by ``emit``, has had its
   say first.
@@ -50,6 +51,7 @@ from trunkline.ai.events import (
 )
 from trunkline.ai.fillers import Silence
 from trunkline.ai.handover import HandedOver
+from trunkline.ai.intents import Intent, guess
 from trunkline.ai.mouth import Mouth
 from trunkline.ai.no_input import NoInput
 from trunkline.audio.format import AudioFormat
@@ -88,6 +90,8 @@ class CascadeSession:
         self._speaking = False  # the caller is
         self._words_due = False  # the turn is over, its final text not there yet
         self._turn_ms = (0.0, 0.0)
+        self._into_silence = False  # of the agent the caller spoke last
+        self._left_over = False  # words said into a gap of a reply, to be answered after it
         self._stopped_at = -inf  # the caller, on the loop's clock
         self._heard_bytes = 0
 
@@ -116,12 +120,14 @@ class CascadeSession:
                 self._loop.call_soon(self._answer)
             case ReplyHeard(generation, heard_text) if mouth.is_saying(generation):
                 mouth.settle(heard_text)
-                if not self._was_answered(heard_text):
+                if not self._was_answered(heard_text) and not self._left_over:
                     mouth.conversation.unanswered = False
+                self._left_over = False
                 self._wait_for_caller()
                 self._decide_soon()
             case ReplyInterrupted(generation, _, heard_text) if mouth.is_saying(generation):
                 mouth.cut_short(heard_text)
+                self._left_over = False
                 self._wait_for_caller()
                 self._decide_soon()
             case _:  # about a reply that is settled already
@@ -166,6 +172,7 @@ class CascadeSession:
                 self._turn_ms = (at_ms, at_ms)
                 self._mouth.forget()
                 self._no_input.stop()
+                self._into_silence = self._silence.since <= self._loop.time()
                 self._silence.caller_speaks()
                 self._emit(event)
                 if self._stt is not None and self._vad is not None:
@@ -200,6 +207,9 @@ class CascadeSession:
         if text.strip() or self._turn_ms[1] - self._turn_ms[0] >= MUMBLE_MS:
             self._mouth.conversation.caller("caller" if text.strip() else "voice", text.strip() and text)
             self._no_input.answered()
+            # While the agent is silent over a slow function, that is no back-channel. "Okay" is no matter either.
+            waiting = self._mouth.reply is not None and self._into_silence
+            self._left_over |= waiting and len(text.split()) > 1 and guess(text).intent is not Intent.YES
             if self._watch is not None and (found := self._watch.heard(text)):
                 self._cascade.notices.send(self._facts, found)
                 self._escalated = self._watch.transfers

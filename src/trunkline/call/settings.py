@@ -5,9 +5,9 @@ import msgspec
 from trunkline.audio.quality_score import QualityThresholds
 from trunkline.call.latency import Budgets
 
-# What a listener says to mean "go on": alone, or several of them ("yeah, okay, right"), they don't take the turn. Nothing
-# is here that may mean "stop" (no, wait, what, sorry, hello), nor what asks for something. "Yes" is: said into a sentence
-# it agrees, and at the end of a question the agent takes it for the answer.
+# What a listener says to mean "go on": alone, or several of them ("yeah, okay, right"), they don't take the turn. There
+# is nothing here that may mean "stop" (no, wait, what, sorry, hello), nor what asks for something. "Yes" is: said into
+# a sentence it agrees, and at the end of a question the agent takes it for the answer.
 BACKCHANNELS = frozenset(
     {
         "ah", "aha", "ah ha", "alright", "all right", "exactly", "hm", "hmm", "mhm", "mhmm", "mm", "mm hm", "mm hmm",
