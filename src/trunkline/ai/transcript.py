@@ -29,4 +29,4 @@ class Transcript(msgspec.Struct, frozen=True):
 def confidence_of(words: Iterable[Word]) -> float:
     """How sure a recogniser is of all these words: their mean; of no words, it is sure."""
     each = [word.confidence for word in words]
-    return sum(each) / len(each) if each else 1.0
+    return round(sum(each) / len(each), 4) if each else 1.0

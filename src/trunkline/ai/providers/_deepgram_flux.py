@@ -293,4 +293,4 @@ class FluxSession:
 
 
 def _mean(words: list[wire.HeardWord]) -> float:
-    return sum(word.confidence for word in words) / len(words) if words else 1.0
+    return round(sum(word.confidence for word in words) / len(words), 4) if words else 1.0
