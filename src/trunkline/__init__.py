@@ -6,8 +6,10 @@ if TYPE_CHECKING:
     from trunkline.agent import serve as serve
     from trunkline.ai.agent import Agent as Agent
     from trunkline.ai.base import CallFacts as CallFacts
+    from trunkline.ai.escalation import Escalation as Escalation
     from trunkline.ai.events import HangUpWanted as HangUpWanted
     from trunkline.ai.events import TransferWanted as TransferWanted
+    from trunkline.ai.intents import Understanding as Understanding
     from trunkline.ai.manners import Manners as Manners
     from trunkline.ai.tools import Tool as Tool
     from trunkline.ai.tools import tool as tool
@@ -19,18 +21,20 @@ _HOMES = {
     "Agent": "trunkline.ai.agent",
     "serve": "trunkline.agent",
     "CallFacts": "trunkline.ai.base",
+    "Escalation": "trunkline.ai.escalation",
     "HangUpWanted": "trunkline.ai.events",
     "Manners": "trunkline.ai.manners",
     "MediaGateway": "trunkline.call.gateway",
     "Tool": "trunkline.ai.tools",
     "ToolError": "trunkline.errors",
     "TransferWanted": "trunkline.ai.events",
+    "Understanding": "trunkline.ai.intents",
     "tool": "trunkline.ai.tools",
 }
 
 __all__ = [
-    "Agent", "CallFacts", "HangUpWanted", "Manners", "MediaGateway", "Tool", "ToolError", "TransferWanted", "serve",
-    "tool",
+    "Agent", "CallFacts", "Escalation", "HangUpWanted", "Manners", "MediaGateway", "Tool", "ToolError",
+    "TransferWanted", "Understanding", "serve", "tool",
 ]  # fmt: skip
 
 

@@ -401,7 +401,7 @@ def test_it_hears_what_all_its_ears_hear_and_speaks_what_its_voice_speaks() -> N
 def test_ears_without_a_common_format_are_refused() -> None:
     stt = StandInStt()
     stt.hears = (PCM16_16K,)
-    with pytest.raises(ConfigError, match="no common audio format"):
+    with pytest.raises(ConfigError, match="no audio format in common"):
         Cascade(vad=StandInVad(), stt=stt, llm=StandInLlm(), tts=StandInTts())
 
 

@@ -21,6 +21,7 @@ from trunkline.ai.events import (
     ReplyText,
     TransferWanted,
 )
+from trunkline.ai.handover import HandedOver, TakesOver
 from trunkline.ai.intents import Intent, Tone, Understanding
 from trunkline.audio.format import MULAW_8K, AudioFormat
 from trunkline.errors import ConfigError
@@ -205,6 +206,24 @@ async def test_any_agent_that_tells_what_the_caller_said_can_be_watched() -> Non
     assert events[1:] == [CallerSaid("a manager please", final=True), TransferWanted(DESK)]
     await agent.close()
     assert realtime.seen == ["warm", CallAnswered(), b"audio", "run", "closed"]
+
+
+@timeless
+async def test_one_that_can_take_a_call_over_still_can_when_it_is_watched() -> None:
+    def opened(model: Realtime) -> AgentSession:
+        agent = Escalating(model, Escalation())
+        return agent.open(FACTS, hears=MULAW_8K, speaks=MULAW_8K, emit=lambda event: None)
+
+    class TakingOver(Realtime):
+        def take_over(self, call: HandedOver) -> None:
+            self.seen.append(call)
+
+    model = TakingOver()
+    session = opened(model)
+    assert isinstance(session, TakesOver)
+    session.take_over(HandedOver("desk", "", ()))
+    assert model.seen == [HandedOver("desk", "", ())]
+    assert not isinstance(opened(Realtime()), TakesOver)
 
 
 def test_a_transfer_to_nobody_stops_the_start() -> None:

@@ -2,11 +2,12 @@
 ``ai.cascade_session``.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from trunkline.ai.base import AgentSession, CallFacts, Emit, Llm, Part, Stt, Tts, Vad
 from trunkline.ai.cascade_session import CascadeSession
 from trunkline.ai.escalation import Escalation, Notices, check
+from trunkline.ai.formats import common
 from trunkline.ai.manners import Manners
 from trunkline.ai.toolbox import all_tools
 from trunkline.ai.tools import Tool
@@ -49,7 +50,7 @@ class Cascade:
             check(escalation, transfer_to)
         self.escalation = escalation
         self.notices = Notices(escalation or Escalation())
-        self.hears = _common(part.hears for part in (vad, stt) if part is not None)
+        self.hears = common(part.hears for part in (vad, stt) if part is not None)
         self.speaks = tts.speaks
 
     def open(self, facts: CallFacts, *, hears: AudioFormat, speaks: AudioFormat, emit: Emit) -> AgentSession:
@@ -66,11 +67,3 @@ class Cascade:
 
     def _parts(self) -> list[Part]:
         return [part for part in (self.vad, self.stt, self.llm, self.tts) if part is not None]
-
-
-def _common(choices: Iterable[tuple[AudioFormat, ...]]) -> tuple[AudioFormat, ...]:
-    first, *others = choices
-    common = tuple(audio for audio in first if all(audio in other for other in others))
-    if not common:
-        raise ConfigError("the parts of the cascade hear no common audio format")
-    return common

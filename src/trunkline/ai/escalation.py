@@ -19,6 +19,7 @@ import msgspec
 from trunkline import logs
 from trunkline.ai.base import AgentModel, AgentSession, CallFacts, Emit
 from trunkline.ai.events import AgentCommand, AgentEvent, CallerSaid, TransferWanted
+from trunkline.ai.handover import TakesOver
 from trunkline.ai.intents import ESCALATES, Intent, Understanding, analyse
 from trunkline.ai.toolbox import in_thread
 from trunkline.audio.format import AudioFormat
@@ -137,6 +138,8 @@ class _Watched:
         self._watch = EscalationWatch(escalating.rule)
         self._inner = model.open(facts, hears=hears, speaks=speaks, emit=self._told)
         self._hear = self._inner.hear
+        if isinstance(self._inner, TakesOver):
+            self.take_over = self._inner.take_over
 
     def hear(self, audio: bytes, now: float) -> None:
         self._hear(audio, now)
