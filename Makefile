@@ -20,6 +20,8 @@ demo: install
 	$(RUN) trunkline demo
 
 test: install
+	# What some tests are judged by: they are skipped, and say so, where these can't be had.
+	@bash scripts/system-packages --optional ffmpeg tshark gst-launch-1.0
 	$(RUN) pytest
 
 check: install

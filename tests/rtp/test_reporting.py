@@ -73,6 +73,18 @@ def test_the_round_trip_is_measured_without_common_clocks() -> None:
     assert a.reporter.peer.lost == 0
 
 
+@pytest.mark.parametrize(("source", "answered"), [(1, True), (3, False)])
+def test_a_report_that_is_ahead_of_its_sources_first_packet_is_answered(source: int, answered: bool) -> None:
+    a, b, other = End(1), End(2), End(source)
+    other.sender.send(b"", 160, 0.0)
+    b.reporter.receive(other.reporter.handle_timer(9.0, unix=UNIX, random=0.5) or b"", 0.0, unix=0.0)
+    a.talk_to(b, 10)
+    b.sender.send(b"", 160, 0.0)
+    sent = parse_compound(b.reporter.handle_timer(10.0, unix=0.0, random=0.5) or b"")[0]
+    assert isinstance(sent, SenderReport)
+    assert (sent.blocks[0].last_sr != 0) == answered
+
+
 def test_a_slipping_clock_gives_no_round_trip_of_eighteen_hours() -> None:
     a, b = End(1), End(2)
     a.talk_to(b, 10)

@@ -62,6 +62,7 @@ class Reporter:
         self._cname = cname.encode()
         self._due = now + report_interval(random, first=True)
         self._sent_before = 0
+        self._last_sr_ssrc = 0
         self._last_sr = 0
         self._last_sr_at = 0.0
         self.peer: PeerView | None = None
@@ -87,8 +88,8 @@ class Reporter:
         for packet in packets:
             match packet:
                 case SenderReport():
-                    if packet.ssrc == self._reception.ssrc:
-                        self._last_sr, self._last_sr_at = middle_32(packet.ntp), now
+                    # It may be ahead of the source's first packet: whose it is matters when we report.
+                    self._last_sr_ssrc, self._last_sr, self._last_sr_at = packet.ssrc, middle_32(packet.ntp), now
                     self._learn(packet.blocks, unix)
                 case ReceiverReport():
                     self._learn(packet.blocks, unix)
@@ -106,8 +107,9 @@ class Reporter:
             self.peer = PeerView(block.fraction_lost / 256, block.lost, block.jitter, round_trip)
 
     def _report(self, now: float, unix: float) -> SenderReport | ReceiverReport:
-        since = min(0xFFFFFFFF, round((now - self._last_sr_at) * 65536)) if self._last_sr else 0
-        block = self._reception.report_block(last_sr=self._last_sr, since_last_sr=since)
+        last_sr = self._last_sr if self._last_sr_ssrc == self._reception.ssrc else 0
+        since = min(0xFFFFFFFF, round((now - self._last_sr_at) * 65536)) if last_sr else 0
+        block = self._reception.report_block(last_sr=last_sr, since_last_sr=since)
         blocks = (block,) if block else ()
         sender = self._sender
         # "If a participant has sent data packets since its last report: SR" (§6.4), else RR.
