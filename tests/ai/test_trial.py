@@ -208,11 +208,27 @@ async def test_there_is_no_trial_while_a_reply_waits_to_be_heard() -> None:
 
 @timeless
 async def test_a_key_makes_a_trial_worthless() -> None:
-    llm = StandInLlm(["Yes."], ["Key."])
-    async with Speculating(cascade(llm)) as call:
+    llm, tts = StandInLlm(["Yes."], ["Key."]), StandInTts()
+    async with Speculating(cascade(llm, tts)) as call:
         call.begins_to_speak()
         await call.hears(CallerMayBeDone("hello"))
         call.session.tell(KeyPressed("1"), 0)
         await call.idle()
         assert call.of(ReplyText) == [ReplyText("Key.", 2)]
     assert llm.asked[1] == (Message("key", "1"),)
+    assert tts.cancelled == [1]
+
+
+@timeless
+async def test_what_comes_late_of_an_interrupted_reply_is_no_part_of_a_trial() -> None:
+    llm, tts = StandInLlm(["A long story."], ["Sorry."]), StandInTts()
+    async with Speculating(cascade(llm, tts)) as call:
+        await call.says("tell me")
+        call.session.tell(ReplyInterrupted(1, 10, "A"), 0)
+        call.begins_to_speak()
+        await call.hears(CallerMayBeDone("stop"))
+        tts.emit(ReplyAudio(b"late", 1))
+        told = len(call.events)
+        await call.is_done("stop")
+        assert ReplyAudio(b"late", 1) not in call.events[told:]
+        assert call.of(ReplyText)[1:] == [ReplyText("Sorry.", 2)]
