@@ -134,7 +134,7 @@ class Call:
             return out
         self._take_turn(self._turn.tick(now), now, out)
         if self._stream is not None:
-            self._stream.tick(now, out)
+            self._stream.tick(self._journal, now, out)
         self._look(now, out)
         self._follow(now, out)
         return out
@@ -240,7 +240,7 @@ class Call:
                     # A packet that was concealed is everyday life on some networks, and counted where it is told.
                     level = "debug" if filling else "warning"
                     out.append(Note("caller audio missing", {"samples": samples}, level))
-                stream.missing(samples, filling, now, out)
+                stream.missing(samples, filling, now, out, lost=lost)
             case MarkReached(name):
                 playout.mark_reached(name, now)
                 out.extend(playout.pop(now))
@@ -401,7 +401,7 @@ class Call:
             case Overdue.AUDIO:
                 self._take(PeerFault(f"no audio for {settings.silence_timeout_s:g} s", 1008), now, out)
             case Overdue.FRAME if self._stream is not None:
-                if silence := self._stream.caller.quiet(now):
+                if silence := self._stream.quiet(now):
                     out.append(Hear(silence))
 
     # --- after each event -----------------------------------------------------------------------------------------

@@ -42,6 +42,12 @@ class Journal:
                 session.parameters[name] = value
         out.append(Note("call described", {"caller": session.caller, "callee": session.callee}))
 
+    def at_another_rate(self, measured: int, out: list[Effect]) -> None:
+        """The caller's audio does not come as fast as its format says: what is heard of it is too fast or too slow."""
+        self._session.measured_rate = measured
+        rates = {"announced_hz": self._session.rate, "measured_hz": measured}
+        out.append(Note("caller audio at another rate than announced", rates, "warning"))
+
     def ignored(self, kind: str, out: list[Effect]) -> None:
         """A message of a kind we don't know."""
         counts = self._session.ignored

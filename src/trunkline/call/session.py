@@ -58,6 +58,7 @@ class CallSession(msgspec.Struct):
     ended_at: datetime | None = None
     end_reason: str = ""
     rate: int = 0  # Hz of all sample counts below
+    measured_rate: int = 0  # Hz at which the caller's audio came, where that was not ``rate``
     samples: int = 0  # length of the call
     transcript: list[Utterance] = []
     speech: list[Speech] = []

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from math import isinf
+from math import inf, isinf
 from typing import Final
 
 from trunkline.ai.base import AgentModel, AgentSession
@@ -38,6 +38,7 @@ class BridgeEnd:
         self.requests: list[HttpCall] = []
         self.recording = bytearray()
         self.notes: list[Note] = []
+        self._wake_at = inf
         self.session: CallSession | None = None
         """The record of the call, once it is over."""
         self.bridge = Bridge(
@@ -56,12 +57,16 @@ class BridgeEnd:
         self._desk = desk
         self.received = self.bridge.received
         self.lost = self.bridge.lost
-        self.tick = self.bridge.tick
 
     @property
     def deadline(self) -> float | None:
-        """When the call wants to be woken."""
-        return None if isinf(self.bridge.wake_at) else self.bridge.wake_at
+        """When the call wants to be woken: as it asked, even if nothing is due by then, for so its real shell does."""
+        return None if isinf(self._wake_at) else self._wake_at
+
+    def tick(self, now: float) -> None:
+        """Wake the call."""
+        self._wake_at = inf
+        self.bridge.tick(now)
 
     def closed(self, code: int, reason: str, now: float) -> None:
         """The telephone closed the media socket."""
@@ -101,6 +106,7 @@ class BridgeEnd:
 
     def wake(self, at: float) -> None:
         """The clock asks for ``deadline`` before each step."""
+        self._wake_at = at
 
     def over(self, effect: CallOver) -> None:
         """Keep the record."""
