@@ -21,8 +21,8 @@ class CallerVoice:
     """
 
     __slots__ = (
-        "_began_at", "_concealed", "_convert", "_delivered", "_filled", "_given", "_inserted", "_lost", "_unit",
-        "heard_at", "timeline", "wire",
+        "_began_at", "_concealed", "_convert", "_filled", "_given", "_inserted", "_lost", "_unit",
+        "delivered", "heard_at", "timeline", "wire",
     )  # fmt: skip
 
     def __init__(self, wire: AudioFormat, agent: AudioFormat, now: float) -> None:
@@ -32,7 +32,7 @@ class CallerVoice:
         self._began_at = now
         self._convert = Converter(wire, agent)
         self._unit = wire.sample_bytes
-        self._delivered = self._concealed = self._lost = 0
+        self.delivered = self._concealed = self._lost = 0
         self._given = 0  # samples the agent heard of silence and all
         self._filled = 0  # samples of silence given since audio last came, and not yet told of as a hole
         self._inserted: list[tuple[int, int]] = []  # what the agent heard and the call had not: (from, samples)
@@ -41,7 +41,7 @@ class CallerVoice:
         """Audio came: what the agent hears of it."""
         samples = len(audio) // self._unit
         self.timeline.advance(samples, now)
-        self._delivered += samples
+        self.delivered += samples
         self._given += samples
         self.heard_at = now
         self._filled = 0
@@ -92,7 +92,7 @@ class CallerVoice:
         """Where the caller's samples went. *Received* is the length of the timeline plus what never got into it."""
         return CallerLedger(
             received=self.timeline.samples + self._lost,
-            delivered=self._delivered,
+            delivered=self.delivered,
             concealed=self._concealed,
             lost=self._lost,
             inserted=sum(length for _, length in self._inserted),

@@ -91,7 +91,7 @@ class Stream:
     @property
     def _sent(self) -> int:
         """Samples that the platform has sent of the caller, as far as they are known."""
-        return self.caller.ledger.delivered + self._lost
+        return self.caller.delivered + self._lost
 
     def pause(self, now: float) -> None:
         """The socket is lost: nothing sounds until there is another."""

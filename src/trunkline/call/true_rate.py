@@ -2,7 +2,8 @@
 
 It is told from lateness, loss and pauses by its evenness. A network delays audio and then brings it all at once; a
 pause has an end. Only a wrong rate makes the same share too much or too little, window after window, and one that
-leads from the rate announced to another that telephony knows.
+leads from the rate announced to another that telephony knows. (So would the loss of every third frame for seconds on
+end, before the platform and untold: such a line is told of too, if in the wrong words.)
 """
 
 from collections import deque
