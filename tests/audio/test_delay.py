@@ -40,6 +40,17 @@ def test_one_spike_in_a_minute_does_not_raise_the_target() -> None:
     assert delay.target_s == 0.02
 
 
+def test_after_a_day_a_change_is_learnt_as_after_a_minute() -> None:
+    fresh, old = estimate(), estimate()
+    for half_seconds in range(2 * 86_400):  # one packet in each is all it takes
+        old.observe(7.0, half_seconds * 0.5)
+    feed(fresh, [0.0] * 3000)
+    now = feed(old, [0.0] * 3000, start=90_000.0)
+    for delay, at in ((fresh, 60.0), (old, now)):
+        feed(delay, [0.0, 80.0] * 300, start=at)
+    assert fresh.target_s == old.target_s > 0.07
+
+
 def test_spikes_every_second_do() -> None:
     delay = estimate()
     feed(delay, ([0.0] * 49 + [120.0]) * 30)

@@ -14,6 +14,7 @@ _WORST_WINDOW_S: Final = 0.5
 _BUCKET_S: Final = 0.005
 _BUCKETS: Final = 100  # half a second; what comes later is beyond any target
 _QUANTILE: Final = 0.95  # of the worst of half a second: far fewer single packets are later
+_HEAVY: Final = 1e100
 _FORGET: Final = 0.983  # per half second: half is forgotten in 20 s
 
 
@@ -27,6 +28,7 @@ class DelayEstimate:
         self._worst = 0.0
         self._window_ends: float | None = None
         self._histogram = [0.0] * _BUCKETS
+        self._weight = 0.0  # of the whole histogram
         self._windows = 0
         self.target_s = start_s
 
@@ -60,10 +62,16 @@ class DelayEstimate:
             self._worst = delay
 
     def _learn(self, worst_s: float) -> None:
-        # A plain mean at first, so that the beginning isn't remembered for a minute.
+        # A plain mean at first, so that the beginning isn't remembered for a minute. The old isn't made lighter but the
+        # new heavier: one bucket is touched, not all.
         keep = min(_FORGET, self._windows / (self._windows + 1))
         self._windows += 1
-        self._histogram = [weight * keep for weight in self._histogram]
-        self._histogram[min(_BUCKETS - 1, int(worst_s / _BUCKET_S))] += 1 - keep
-        buckets = sum(1 for covered in accumulate(self._histogram) if covered < _QUANTILE) + 1
+        weight = self._weight * (1 - keep) / keep if keep else 1.0
+        self._weight += weight
+        self._histogram[min(_BUCKETS - 1, int(worst_s / _BUCKET_S))] += weight
+        if self._weight > _HEAVY:
+            self._histogram = [each / self._weight for each in self._histogram]
+            self._weight = 1.0
+        enough = _QUANTILE * self._weight
+        buckets = next(n for n, covered in enumerate(accumulate(self._histogram), 1) if covered >= enough)
         self.target_s = max(self._min_s, min(self._max_s, buckets * _BUCKET_S))

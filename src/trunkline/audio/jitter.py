@@ -27,6 +27,7 @@ _SLACK_S: Final = 0.005  # timestamps may be off by this (milliseconds, rounded)
 _BROKEN_TIMELINE_S: Final = 2.0  # a step in transit time no network makes within two seconds
 _LATE_RUN: Final = 10  # so many late ones in a row: the sender started anew
 _REMEMBERED: Final = 1024  # packets back to which a duplicate is told from a late one
+_MEMORY: Final = (1 << _REMEMBERED) - 1
 
 
 class Frame(msgspec.Struct, frozen=True, gc=False):
@@ -328,4 +329,4 @@ class JitterBuffer:
             self.stats.missing += step - 1
         self._next_sequence = packet.sequence + 1
         # Shifting by a huge gap would make a huge number; beyond what is remembered it makes no difference.
-        self._taken = (self._taken << min(step, _REMEMBERED) | 1) & ((1 << _REMEMBERED) - 1)
+        self._taken = (self._taken << (1 if step == 1 else min(step, _REMEMBERED)) | 1) & _MEMORY

@@ -30,12 +30,11 @@ class Pace:
     def adjust(self, audio: bytes, *, late_s: float, target_s: float, at: int) -> bytes:
         """``audio``, changed or not; ``at`` counts the samples played so far. It is ``late_s`` later than wanted
         (negative: earlier), where ``target_s`` is the delay wanted. Untouched audio comes back as the same bytes."""
-        recently = at - self._changed_at < _EVERY_S * self._format.rate
         if late_s > _TOO_LATE_S:
-            if recently and late_s < _HURRY_S:
+            if late_s < _HURRY_S and self._recently(at):
                 return audio
             new = shorten(self._decode(audio), self._format.rate, urgent=late_s > _URGENT_S)
-        elif late_s < -_TOO_EARLY * target_s and not recently:
+        elif late_s < -_TOO_EARLY * target_s and not self._recently(at):
             new = lengthen(self._decode(audio), self._format.rate, urgent=late_s < -_HOLE_NEAR * target_s)
         else:
             return audio
@@ -43,6 +42,9 @@ class Pace:
             return audio
         self._changed_at = at
         return self._encode(new)
+
+    def _recently(self, at: int) -> bool:
+        return at - self._changed_at < _EVERY_S * self._format.rate
 
     def _decode(self, audio: bytes) -> Samples:
         match self._format.encoding:

@@ -31,11 +31,13 @@ def everything(context: typer.Context, json: _Json = False, speech: _Speech = SP
     from trunkline.cli._bench_calls import Plan
 
     kernels = _kernels(speech)
+    packets = _packets()
     if not json:
         _show_kernels(kernels)
+        _show_packets(packets)
     told = _climb(Plan())
     if json:
-        _print({"audio": kernels, "calls": _values(told)})
+        _print({"audio": kernels, "rtp": packets, "calls": _values(told)})
     else:
         _show_calls(told)
 
@@ -48,6 +50,16 @@ def audio(json: _Json = False, speech: _Speech = SPEECH) -> None:
         _print(kernels)
     else:
         _show_kernels(kernels)
+
+
+@command.command()
+def rtp(json: _Json = False) -> None:
+    """Measure what one RTP packet each way costs, beside a bare echo of the same datagrams: some seconds."""
+    packets = _packets()
+    if json:
+        _print(packets)
+    else:
+        _show_packets(packets)
 
 
 @command.command()
@@ -111,6 +123,19 @@ def _kernels(speech: Path) -> dict[str, Any]:
         raise MissingProgram(error.name or "a library", 'pip install "trunkline[bench]"') from None
     with _busy("the audio kernels"):
         return bench_audio.run(speech)
+
+
+def _packets() -> dict[str, Any]:
+    from trunkline.testing import bench_rtp
+
+    with _busy("RTP packet pairs"):
+        return bench_rtp.run()
+
+
+def _show_packets(packets: dict[str, Any]) -> None:
+    from trunkline.testing.bench_rtp import lines
+
+    typer.echo("\n".join(lines(packets)))
 
 
 def _climb(plan: "Plan") -> "CallsReport":
