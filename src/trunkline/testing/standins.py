@@ -214,8 +214,8 @@ async def standing_in(play: Play, *, port: int = 0, names: Sequence[str] = ()) -
             await server.up.wait()
             yield StandIns(f"http://127.0.0.1:{listener.getsockname()[1]}", play)
         finally:
-            server.should_exit = True
             server.force_exit = True  # sockets that stall never finish
+            server.enough.set()
             await task
 
 
@@ -225,6 +225,12 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.up = asyncio.Event()
+        self.enough = asyncio.Event()
+
+    async def main_loop(self) -> None:
+        """Until ``enough``. uvicorn's own looks ten times a second whether it is; tests start hundreds of servers."""
+        await self.on_tick(0)
+        await self.enough.wait()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to listen."""
