@@ -164,10 +164,8 @@ async def vendor(play: Play) -> AsyncIterator[str]:
 
 def tone(text: str, audio: AudioFormat) -> bytes:
     """What ``Tone`` says: 40 ms for each letter, of a pitch that follows the letters."""
-    parts = []
-    for i, letter in enumerate(text):
-        time_s = (np.arange(320) + 320 * i) / 8000
-        parts.append(8000 * np.sin(2 * np.pi * (200 + 15 * (ord(letter) % 64)) * time_s))
+    time_s = np.arange(320) / 8000
+    parts = [8000 * np.sin(2 * np.pi * (200 + 15 * (ord(letter) % 64)) * time_s) for letter in text]
     pcm = np.concatenate([np.zeros(0), *parts]).astype("<i2").tobytes()
     return Converter(PCM16_8K, audio).process(pcm)
 

@@ -1,7 +1,7 @@
 """Flux and Nova against the vendor's simulated end: turns, words, and what happens when something goes wrong."""
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Iterable, Sequence
 from typing import Any
 
 import pytest
@@ -30,6 +30,13 @@ def run(story: Coroutine[Any, Any, None]) -> None:
     asyncio.run(story)
 
 
+async def together(stories: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Several at once: most of their time is waiting."""
+    async with asyncio.TaskGroup() as group:
+        for story in stories:
+            group.create_task(story)
+
+
 async def part(url: str, model: str, **more: Any) -> Stt:
     made: Stt = PROVIDER.stt(settings(url, model, **more))
     await made.warm_up()
@@ -47,9 +54,8 @@ def once(kept: Kept) -> None:
 # --- when all goes well -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("audio", FORMATS, ids=str)
-def test_flux_tells_a_turn_from_beginning_to_end(audio: AudioFormat) -> None:
-    async def story() -> None:
+def test_flux_tells_a_turn_from_beginning_to_end() -> None:
+    async def story(audio: AudioFormat) -> None:
         async with vendor(play([LINE], stt_ms=230)) as url:
             stt = await part(url, FLUX)
             assert audio in stt.hears
@@ -69,7 +75,7 @@ def test_flux_tells_a_turn_from_beginning_to_end(audio: AudioFormat) -> None:
         assert [word.text for word in latest.words] == LINE.split()
         assert latest.words[-1].end_ms == pytest.approx(ended)
 
-    run(story())
+    run(together(story(audio) for audio in FORMATS))
 
 
 def test_flux_without_a_threshold_does_not_speculate() -> None:
@@ -103,9 +109,8 @@ def test_a_caller_who_goes_on_is_not_answered_twice() -> None:
     run(story())
 
 
-@pytest.mark.parametrize("audio", FORMATS, ids=str)
-def test_nova_has_the_words_of_a_turn_that_somebody_else_found(audio: AudioFormat) -> None:
-    async def story() -> None:
+def test_nova_has_the_words_of_a_turn_that_somebody_else_found() -> None:
+    async def story(audio: AudioFormat) -> None:
         async with vendor(play([LINE], stt_ms=400)) as url:
             stt = await part(url, NOVA)
             assert not stt.turns
@@ -118,7 +123,7 @@ def test_nova_has_the_words_of_a_turn_that_somebody_else_found(audio: AudioForma
         assert (latest.text, latest.is_final, latest.speech_final, latest.confidence) == (LINE, True, True, 0.97)
         assert abs(latest.words[-1].end_ms - TURN[1]) <= 20
 
-    run(story())
+    run(together(story(audio) for audio in FORMATS))
 
 
 def test_nova_is_not_waited_for_when_the_words_are_there() -> None:
@@ -228,12 +233,7 @@ TROUBLES = [trouble for trouble in Trouble if trouble not in (Trouble.KEY, Troub
 @pytest.mark.parametrize("model", [FLUX, NOVA])
 @pytest.mark.parametrize("place", [Place.CONNECT, Place.HEARING, Place.ANSWERING])
 def test_no_word_is_lost_and_none_is_doubled(model: str, place: Place) -> None:
-    async def story() -> None:
-        done = await asyncio.gather(*(troubled(model, place, trouble) for trouble in TROUBLES), return_exceptions=True)
-        wrong = [(trouble, error) for trouble, error in zip(TROUBLES, done, strict=True) if error]
-        assert not wrong
-
-    run(story())
+    run(together(troubled(model, place, trouble) for trouble in TROUBLES))
 
 
 async def troubled(model: str, place: Place, trouble: Trouble) -> None:

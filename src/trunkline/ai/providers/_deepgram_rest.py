@@ -13,7 +13,7 @@ from structlog.typing import FilteringBoundLogger
 from trunkline.ai.base import Emit
 from trunkline.ai.patience import Patience
 from trunkline.ai.providers import _deepgram_messages as wire
-from trunkline.ai.providers._deepgram_mouth import Mouth
+from trunkline.ai.providers._deepgram_mouth import LONGEST_CHARS, Mouth
 from trunkline.audio.format import AudioFormat
 from trunkline.errors import ProviderError
 
@@ -45,6 +45,10 @@ class RestSession:
         self._speaking: tuple[asyncio.Task[ProviderError | None], int] | None = None  # and its generation
 
     def say(self, text: str, generation: int) -> None:
+        while len(text) > LONGEST_CHARS:
+            at = text.rfind(" ", 0, LONGEST_CHARS) + 1 or LONGEST_CHARS
+            self._jobs.append((text[:at], generation))
+            text = text[at:]
         self._jobs.append((text, generation))
         self._wake.set()
 
