@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import subprocess
+import sys
 import threading
 from collections.abc import Awaitable
 from datetime import date
@@ -241,6 +243,47 @@ def test_a_plain_function_keeps_nobody_waiting() -> None:
         await asyncio.sleep(0.01)
         release.set()  # the loop ran meanwhile
         assert json.loads((await waiting).output) == "released"
+
+    asyncio.run(scene())
+
+
+def test_a_stuck_function_keeps_no_process_from_ending() -> None:
+    program = """
+import asyncio, structlog, time
+from trunkline.ai.base import CallFacts, ToolCall
+from trunkline.ai.toolbox import Toolbox
+from trunkline.ai.tools import tool
+
+@tool
+def stuck() -> None:
+    time.sleep(60)
+
+box = Toolbox([stuck], CallFacts("call", "test"), timeout_s=0.05, log=structlog.get_logger())
+print(asyncio.run(box.call(ToolCall("stuck"))).failed)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=30)
+    assert done.stdout.splitlines()[-1] == "True"
+
+
+def test_when_too_many_are_stuck_the_next_one_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trunkline.ai.toolbox._threads", threading.BoundedSemaphore(1))
+    release = threading.Event()
+
+    @tool
+    def stuck() -> None:
+        release.wait(5)
+
+    async def scene() -> None:
+        box = Toolbox([stuck, slots], FACTS, timeout_s=0.02, log=structlog.get_logger())
+        assert (await box.call(ToolCall("stuck"))).failed
+        refused = await box.call(ToolCall("slots", '{"day": "2026-05-01"}'))
+        assert refused.output == "Not now: too much else is going on."
+        release.set()
+        for _ in range(100):
+            await asyncio.sleep(0.005)
+            if not (await box.call(ToolCall("slots", '{"day": "2026-05-01"}'))).failed:
+                return
+        raise AssertionError("its place is free again")
 
     asyncio.run(scene())
 

@@ -6,11 +6,12 @@ exceptions become sentences that tell it what to do better.
 
 import asyncio
 import inspect
+import threading
 import traceback
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from contextvars import copy_context
-from functools import cache, partial
+from functools import partial
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -27,8 +28,8 @@ TIMEOUT_S: Final = 10.0
 MAX_OUTPUT_BYTES: Final = 32_768
 """Of one result: more is no answer on a telephone, and realtime servers refuse messages not much larger."""
 
-THREADS: Final = 32
-"""For functions that aren't async, over all calls. A pool of their own: the event loop's looks up host names."""
+THREADS: Final = 128
+"""For functions that aren't async, over all calls. Many wait at the same time, for a database or a web server."""
 
 Wish = HangUpWanted | TransferWanted | DigitsWanted | HandOverWanted
 
@@ -185,27 +186,41 @@ def spec_of(tool: Tool) -> ToolSpec:
 # --- running them ---
 
 
-@cache
-def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(THREADS, thread_name_prefix="tool")
-
-
 async def in_thread(function: Callable[..., Any], *given: Any, **named: Any) -> Any:
-    """The application's own function, if it isn't async: no call waits for it."""
-
-    def work() -> tuple[Any, BaseException | None]:
-        try:
-            return function(*given, **named), None
-        except BaseException as error:  # as a value: a StopIteration set on a future would never come out of it
-            return None, error
-
+    """The application's own function, if it isn't async: no call waits for it, and no shutdown. Raises ``ToolError``
+    when too many are still at it."""
+    if not _threads.acquire(blocking=False):
+        raise ToolError("Not now: too much else is going on.")
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[tuple[Any, BaseException | None]] = loop.create_future()
     context = copy_context()
-    result, error = await asyncio.get_running_loop().run_in_executor(_pool(), context.run, work)
+
+    def settle(result: Any, error: BaseException | None) -> None:
+        if not done.done():  # else nobody waits for it any more
+            done.set_result((result, error))
+
+    def work() -> None:
+        result, error = None, None
+        try:
+            result = context.run(function, *given, **named)
+        except BaseException as raised:  # as a value: a StopIteration set on a future would never come out of it
+            error = raised
+        finally:
+            _threads.release()
+        with suppress(RuntimeError):  # the loop is gone
+            loop.call_soon_threadsafe(settle, result, error)
+
+    # A thread of its own, that a stuck function may keep: those of a pool are waited for when the process ends.
+    threading.Thread(target=work, name="tool", daemon=True).start()
+    result, error = await done
     if isinstance(error, StopIteration):
         raise RuntimeError("StopIteration") from error
     if error is not None:
         raise error
     return result
+
+
+_threads: Final = threading.BoundedSemaphore(THREADS)
 
 
 def _plain(value: Any) -> Any:
