@@ -43,7 +43,7 @@ def voiced_power(clean: Floats, spans: list[tuple[float, float]], rate: int = 80
     return float(np.mean(np.concatenate([clean[int(a * per_ms) : int(b * per_ms)] for a, b in spans]) ** 2))
 
 
-def add(clean: Floats, kind: str, power: float) -> bytes:
+def add(clean: Floats, kind: str, power: float, *, seed: int = 7) -> bytes:
     """``clean`` with noise of this power, through mu-law, as PCM16."""
-    added = noise(kind, len(clean))
+    added = noise(kind, len(clean), seed=seed)
     return decode_mulaw(encode_mulaw(to_pcm16(clean + added * np.sqrt(power / np.mean(added**2)))))

@@ -14,7 +14,7 @@ from trunkline.ai.providers import silero, webrtc
 from trunkline.audio.format import PCM16_8K, PCM16_16K, AudioFormat
 from trunkline.audio.g711 import decode_mulaw, encode_mulaw
 from trunkline.audio.silero import Silero
-from trunkline.audio.vad import Detector, Endpointer, Endpointing, SpeechEdge
+from trunkline.audio.vad import Detector, Endpointer, Endpointing, Evidence, SpeechEdge
 from trunkline.testing import sounds
 
 SPEECH = Path(os.environ.get("TRUNKLINE_SPEECH_DIR") or Path(__file__).parents[2].parent / "shared" / "speech")
@@ -60,6 +60,52 @@ def test_a_hole_ends_speech_only_if_it_is_as_long_as_a_turns_end() -> None:
 
 def test_a_cut_in_silence_says_nothing() -> None:
     assert Endpointer(80, 8000, RULES).cut() is None
+
+
+SOUNDS, SILENT = Evidence([2.0], [2.0]), Evidence([-2.0], [-2.0])
+
+
+def dated(tenths: str, sounds: str, rules: Endpointing = RULES) -> list[tuple[bool, float, int]]:
+    """As in the cases above, with a second witness that hears something where there is a letter."""
+    endpointer = Endpointer(80, 8000, rules)
+    witness = [SILENT if mark == "." else SOUNDS for mark in sounds]
+    edges = [(endpointer.push(int(digit) / 10, witness[at]), at) for at, digit in enumerate(tenths)]
+    return [(edge.speaking, round(edge.at_ms, 3), at) for edge, at in edges if edge]
+
+
+@pytest.mark.parametrize(
+    ("tenths", "sounds", "expected"),
+    [
+        # the same decisions as without it, with the same frames; only the places are other
+        ("00000099900000", "...xxxxxx.....", [(True, 30, 8), (False, 90, 13)]),  # it began before the model knew
+        ("00000099900000", "......xxx.....", [(True, 60, 8), (False, 90, 13)]),
+        ("00000099999000000", "......xxx........", [(True, 60, 8), (False, 95, 15)]),  # a quarter to the model
+        ("000000999000000", "......xxxxxxx..", [(True, 60, 8), (False, 100, 13)]),  # a frame beyond it at most
+        ("00099900000", "...........", [(True, 30, 5), (False, 60, 10)]),  # it heard nothing: the model's word
+        ("00099900000", ".....xx....", [(True, 30, 5), (False, 70, 10)]),  # never later than the model's first
+    ],
+)
+def test_a_second_witness_says_where(tenths: str, sounds: str, expected: list[tuple[bool, float, int]]) -> None:
+    assert dated(tenths, sounds) == expected
+
+
+def test_a_second_witness_alone_begins_nothing_and_keeps_nothing_going() -> None:
+    assert dated("0" * 20, "x" * 20) == []
+    assert [at for _, _, at in dated("0009990000000000", "x" * 16)] == [5, 10]
+
+
+def test_an_utterance_does_not_begin_before_the_last_one_ended() -> None:
+    edges = dated("0009990000009990000", "x" * 19)
+    assert [place for _, place, _ in edges] == [0, 70, 70]
+
+
+def test_what_was_heard_before_a_hole_is_not_evidence_after_it() -> None:
+    endpointer = Endpointer(80, 8000, RULES)
+    for _ in range(5):
+        endpointer.push(0.0, SOUNDS)
+    assert endpointer.skip(2) is None
+    edges = [endpointer.push(0.9, SOUNDS) for _ in range(3)]
+    assert edges == [None, None, SpeechEdge(True, 70)]
 
 
 def edges_of(detector: Detector[Any], pcm16: bytes) -> list[tuple[SpeechEdge, float]]:

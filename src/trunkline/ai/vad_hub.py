@@ -21,8 +21,9 @@ from trunkline.ai.base import Emit
 from trunkline.ai.events import AgentFailed
 from trunkline.ai.frames import Frame, Framer
 from trunkline.ai.inline_vad import speech_event
+from trunkline.audio.background import Background, BackgroundStream
 from trunkline.audio.format import AudioFormat
-from trunkline.audio.vad import Detector, Endpointer, Endpointing, SpeechEdge
+from trunkline.audio.vad import Detector, Endpointer, Endpointing, Evidence, SpeechEdge
 
 S = TypeVar("S")
 
@@ -40,10 +41,18 @@ BACKLOG_FRAMES: Final = 128
 
 
 class VadHub(Generic[S]):
-    """Opens ears that share ``detector``. Belongs to one event loop; close it after the last ear."""
+    """Opens ears that share ``detector``, and ``background`` as its second witness where frames of it are of the
+    detector's length. Belongs to one event loop; close it after the last ear."""
 
-    def __init__(self, detector: Detector[S], rules: Endpointing | None = None, window_s: float = WINDOW_S) -> None:
+    def __init__(
+        self,
+        detector: Detector[S],
+        rules: Endpointing | None = None,
+        window_s: float = WINDOW_S,
+        background: Background | None = None,
+    ) -> None:
         self._detector = detector
+        self._background = background
         self._rules = rules
         self._window_s = window_s
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="vad")
@@ -94,12 +103,26 @@ class VadHub(Generic[S]):
         frames = [ear.pop() for ear in ears]
         self._ready = {ear: None for ear in ears if ear.backlog}
         self._busy = True
-        streams, pcm16 = [ear.stream for ear in ears], [frame.pcm16 for frame in frames]
-        judged = asyncio.get_running_loop().run_in_executor(self._worker, self._detector.probabilities, streams, pcm16)
+        streams = [(ear.stream, ear.surroundings) for ear in ears]
+        pcm16 = [frame.pcm16 for frame in frames]
+        judged = asyncio.get_running_loop().run_in_executor(self._worker, self._opinions, streams, pcm16)
         judged.add_done_callback(partial(self._deliver, ears, frames))
 
+    def _opinions(
+        self, streams: Sequence[tuple[S, BackgroundStream]], pcm16: Sequence[bytes]
+    ) -> list[tuple[float, Evidence | None]]:
+        """On the worker."""
+        probabilities = self._detector.probabilities([stream for stream, _ in streams], pcm16)
+        if self._background is None:
+            return [(probability, None) for probability in probabilities]
+        evidence = self._background.weigh([around for _, around in streams], pcm16, probabilities)
+        return list(zip(probabilities, evidence, strict=True))
+
     def _deliver(
-        self, ears: Sequence["HubEar[S]"], frames: Sequence[Frame], judged: "asyncio.Future[list[float]]"
+        self,
+        ears: Sequence["HubEar[S]"],
+        frames: Sequence[Frame],
+        judged: "asyncio.Future[list[tuple[float, Evidence | None]]]",
     ) -> None:
         self._busy = False
         if judged.cancelled():
@@ -111,8 +134,8 @@ class VadHub(Generic[S]):
         else:
             self.batches += 1
             self.frames_judged += len(frames)
-            for ear, frame, probability in zip(ears, frames, judged.result(), strict=True):
-                ear.decide(frame, probability)
+            for ear, frame, opinion in zip(ears, frames, judged.result(), strict=True):
+                ear.decide(frame, *opinion)
         if self._ready:
             behind = any(len(ear.backlog) > 1 for ear in self._ready)
             self._arm(0 if behind or self._ears <= FEW_CALLS else self._window_s)
@@ -131,6 +154,7 @@ class HubEar(Generic[S]):
         self._emit = emit
         self._closed = False
         self.stream = detector.stream()
+        self.surroundings = BackgroundStream()
         self.backlog: deque[Frame] = deque()
         self.frames_dropped = 0
 
@@ -155,19 +179,20 @@ class HubEar(Generic[S]):
     # --- for the hub ---
 
     def pop(self) -> Frame:
-        """The oldest frame, to be judged with ``stream``."""
+        """The oldest frame, to be judged with ``stream`` and ``surroundings``."""
         frame = self.backlog.popleft()
         if frame.fresh or frame.lost:
             self.stream = self._detector.stream()
+            self.surroundings = BackgroundStream()
         return frame
 
-    def decide(self, frame: Frame, probability: float) -> None:
+    def decide(self, frame: Frame, probability: float, evidence: Evidence | None) -> None:
         """The answer to a popped frame; answers come in the order of the frames."""
         if frame.fresh:
             self._report(self._endpointer.cut())
         if frame.lost:
             self._report(self._endpointer.skip(frame.lost))
-        self._report(self._endpointer.push(probability))
+        self._report(self._endpointer.push(probability, evidence))
 
     def fail(self, reason: str) -> None:
         if not self._closed:

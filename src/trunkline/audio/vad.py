@@ -7,6 +7,9 @@ the moment it became certain.
     probability   .0 .0 .2 .9 .9 .9 .8 .3 .1 .0 .0 .0 .0 .0 .0
                         ^     !           ^                 !
                      start    sure       end               sure
+
+Where there is a second witness (``background.py``) it says more exactly where the edges are. That there is one, and
+when it is certain, stays the detector's to say.
 """
 
 import math
@@ -14,6 +17,8 @@ from collections.abc import Sequence
 from typing import Final, Protocol, TypeVar
 
 import msgspec
+
+from trunkline.audio.dating import Slices
 
 S = TypeVar("S")
 
@@ -53,6 +58,17 @@ class Endpointing(msgspec.Struct, frozen=True):
     # loud noise the last words are never this certain.
     sure: float = 0.8
     trail_ms: float = 96
+    # Witnesses of an end that differ are both wrong, the detector more so: its share in the answer. In noise the second
+    # loses a soft last sound, and the detector goes on beyond it.
+    detector_share: float = 0.25
+
+
+class Evidence(msgspec.Struct, frozen=True, gc=False):
+    """What a second witness makes of one frame, slice by slice, as many as it cuts a frame into: the log-odds that a
+    voice which has begun by now was there, and that one which has ended still was."""
+
+    begins: Sequence[float]
+    ends: Sequence[float]
 
 
 class SpeechEdge(msgspec.Struct, frozen=True, gc=False):
@@ -77,37 +93,36 @@ class Endpointer:
         self._onset = 0  # frames in a row, before that run, that may belong to the start
         self._voiced_until = 0  # the frame after the last one that was speech
         self._sure_until = 0  # … and after the last one that was so for sure
+        self._edge = 0.0  # where the last edge was, in frames
+        self._slices: Final = Slices()
         self.speaking = False
 
-    def push(self, probability: float) -> SpeechEdge | None:
-        """The next frame's probability; returns an edge when this frame makes one certain."""
+    def push(self, probability: float, evidence: Evidence | None = None) -> SpeechEdge | None:
+        """The next frame's probability, and what else is known of it; returns an edge when this frame makes one
+        certain."""
         self._frame += 1
+        if evidence is not None:
+            self._slices.add(evidence.begins, evidence.ends)
         return self._voiced(probability) if self.speaking else self._silent(probability)
 
     def skip(self, frames: int) -> SpeechEdge | None:
         """``frames`` frames of the stream are not to be had. A hole as long as a turn's end ends the turn."""
+        edge = self.cut() if frames >= self._stop_frames else None
         self._frame += frames
-        return self.cut() if frames >= self._stop_frames else None
+        self._slices.clear()
+        return edge
 
     def cut(self) -> SpeechEdge | None:
         """What comes next does not continue what was. Returns the end of speech if there was any going on."""
+        edge = self._stopped() if self.speaking else None
         self._run = self._onset = 0
-        if not self.speaking:
-            return None
-        self.speaking = False
-        end = max(self._sure_until, self._voiced_until - self._trail_frames)
-        return SpeechEdge(False, end * self._frame_ms)
+        self._slices.clear()
+        return edge
 
     def _silent(self, probability: float) -> SpeechEdge | None:
         if probability >= self._rules.start:
             self._run += 1
-            if self._run < self._start_frames:
-                return None
-            first = self._frame - self._run - min(self._onset, self._onset_frames)
-            self.speaking = True
-            self._voiced_until = self._sure_until = self._frame
-            self._run = self._onset = 0
-            return SpeechEdge(True, first * self._frame_ms)
+            return self._started() if self._run >= self._start_frames else None
         # A run that broke off too early may still be the soft beginning of the next one.
         self._onset = self._onset + self._run + 1 if probability >= self._rules.onset else 0
         self._run = 0
@@ -122,4 +137,25 @@ class Endpointer:
             self._run = 0
             return None
         self._run += 1
-        return self.cut() if self._run >= self._stop_frames else None
+        return self._stopped() if self._run >= self._stop_frames else None
+
+    def _started(self) -> SpeechEdge:
+        latest = self._frame - self._run
+        ago = self._slices.begin(self._frame - self._edge)
+        first = latest - min(self._onset, self._onset_frames) if ago is None else min(latest, self._frame - ago)
+        self._voiced_until = self._sure_until = self._frame
+        return self._turned(True, first)
+
+    def _stopped(self) -> SpeechEdge:
+        last = float(max(self._sure_until, self._voiced_until - self._trail_frames))
+        ago = self._slices.end(self._frame - self._edge)
+        if ago is not None:
+            seen = self._frame - ago
+            # What goes on sounding when the detector hears a voice no more is something else.
+            last = seen + self._rules.detector_share * (last - seen) if seen < last else min(seen, last + 1)
+        return self._turned(False, last)
+
+    def _turned(self, speaking: bool, at_frame: float) -> SpeechEdge:
+        self.speaking, self._edge = speaking, at_frame
+        self._run = self._onset = 0
+        return SpeechEdge(speaking, at_frame * self._frame_ms)

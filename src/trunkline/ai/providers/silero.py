@@ -11,6 +11,7 @@ from trunkline.ai.base import AgentSettings, Emit, ProviderSpec, Vad, VadSession
 from trunkline.ai.frames import HEARS
 from trunkline.ai.models import find_silero
 from trunkline.ai.vad_hub import VadHub
+from trunkline.audio.background import Background
 from trunkline.audio.format import AudioFormat
 from trunkline.audio.silero import Floats, Infer, Silero, SileroStream
 from trunkline.errors import ConfigError
@@ -50,7 +51,7 @@ class SileroVad:
             raise ConfigError("the Silero model is not there: run 'trunkline models'")
         if self.hub is None:
             infer = await asyncio.get_running_loop().run_in_executor(None, load, file)
-            self.hub = VadHub(Silero(infer))
+            self.hub = VadHub(Silero(infer), background=Background())
 
     def open(self, *, hears: AudioFormat, emit: Emit) -> VadSession:
         if self.hub is None:
