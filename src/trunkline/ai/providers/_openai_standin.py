@@ -1,0 +1,179 @@
+"""OpenAI's end of its wires, simulated: who is let in, and what can go wrong. What is heard, thought and said is the
+``Play``'s; how it is put is the vendor's.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from trunkline.ai import standin
+from trunkline.ai.standin import WRONG_KEY, Place, Play, Trouble
+
+REFUSALS: Final = {
+    Trouble.KEY: (401, "invalid_request_error", "invalid_api_key"),
+    Trouble.QUOTA: (429, "insufficient_quota", "insufficient_quota"),
+    Trouble.RATE_LIMIT: (429, "requests", "rate_limit_exceeded"),
+    Trouble.FAULT: (500, "server_error", "server_error"),
+}
+
+
+def routes(play: Play) -> Sequence[BaseRoute]:
+    """All that the vendor has of it."""
+    from trunkline.ai.providers._openai_standin_realtime import RealtimeEnd
+
+    async def realtime(socket: WebSocket) -> None:
+        model = socket.query_params.get("model", "")
+        if set(socket.query_params) != {"model"} or not model.startswith("gpt-realtime"):
+            await socket.send_denial_response(refusal(400, "invalid_request_error", "model_not_found"))
+        elif "openai-beta" in socket.headers:
+            await socket.accept()
+            await socket.send_json(error_event("beta_api_shape_disabled"))
+            await socket.close(4000, "invalid_request_error.beta_api_shape_disabled")
+        elif await admitted(socket, play):
+            await RealtimeEnd(socket, play, model).serve()
+
+    async def models(request: Request) -> Response:
+        if refused := key_refusal(request.headers):
+            return refusal(*refused)
+        return JSONResponse({"object": "list", "data": []})
+
+    return [Route("/v1/models", models), WebSocketRoute("/v1/realtime", realtime)]
+
+
+def key_refusal(headers: Any) -> tuple[int, str, str] | None:
+    """A key of the right form that is not the wrong one is good."""
+    scheme, _, key = headers.get("authorization", "").partition(" ")
+    key = key if scheme == "Bearer" else headers.get("api-key", "")
+    return None if key and key != WRONG_KEY else REFUSALS[Trouble.KEY]
+
+
+def refusal(status: int, kind: str, code: str) -> Response:
+    """An answer in the vendor's form."""
+    return JSONResponse({"error": {"message": "simulated", "type": kind, "param": None, "code": code}}, status)
+
+
+def error_event(code: str, kind: str = "invalid_request_error", event_id: str | None = None) -> dict[str, Any]:
+    """The vendor's word for what went wrong."""
+    error = {"type": kind, "code": code, "message": "simulated", "param": None, "event_id": event_id}
+    return {"type": "error", "event_id": "event_error", "error": error}
+
+
+async def admitted(socket: WebSocket, play: Play) -> bool:
+    """Let the client in, or not."""
+    trouble = play.trouble(Place.CONNECT)
+    if trouble is Trouble.CUT:
+        standin.cut(socket)
+        return False
+    if trouble is Trouble.STALL:
+        await standin.stall()
+    if refused := key_refusal(socket.headers) or (trouble and REFUSALS.get(trouble)):
+        await socket.send_denial_response(refusal(*refused))
+        return False
+    await socket.accept()
+    if trouble is Trouble.GARBAGE:
+        await socket.send_text('{"type":"session.created","session":[[[')
+    if trouble is Trouble.UNKNOWN:
+        await socket.send_json({"type": "weather.report", "event_id": "event_0", "sky": "blue"})
+    return True
+
+
+class Strange(Exception):
+    """The client broke the protocol: what the vendor calls that, and the client's own name of its message."""
+
+    def __init__(self, code: str, event_id: str | None = None) -> None:
+        super().__init__(code)
+        self.code = code
+        self.event_id = event_id
+
+
+class End:
+    """One open socket. A subclass says what its messages mean."""
+
+    def __init__(self, socket: WebSocket, play: Play) -> None:
+        self.socket = socket
+        self.play = play
+        self._count = 0
+        self._stalled = False
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def serve(self) -> None:
+        """Until the client is gone."""
+        try:
+            await self.begin()
+            while True:
+                frame = await self.socket.receive()
+                if frame["type"] == "websocket.disconnect":
+                    return
+                try:
+                    await self.take(frame.get("text") or frame.get("bytes") or b"")
+                except Strange as strange:
+                    await self.complain(strange)
+        except (WebSocketDisconnect, RuntimeError):
+            pass  # it went while we spoke
+        finally:
+            for task in self._tasks:
+                task.cancel()
+
+    async def begin(self) -> None:
+        """The first word is the server's, where it has one."""
+
+    async def take(self, data: str | bytes) -> None:
+        """One message. Raises ``Strange``."""
+        raise NotImplementedError
+
+    async def complain(self, strange: Strange) -> None:
+        """The client broke the protocol."""
+        await self.send(error_event(strange.code, event_id=strange.event_id))
+
+    async def send(self, message: dict[str, Any]) -> None:
+        """One message to the client."""
+        if self._stalled:
+            await standin.stall()
+        await self.socket.send_text(msgspec.json.encode({"event_id": self.id("event"), **message}).decode())
+
+    def id(self, kind: str) -> str:
+        """A new id, as the vendor makes them."""
+        self._count += 1
+        return f"{kind}_{id(self.socket) % 65521:04x}{self._count}"
+
+    def soon(self, work: Any) -> asyncio.Task[None]:
+        """Do it beside the reading."""
+        task: asyncio.Task[None] = asyncio.create_task(_quietly(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def misbehave(self, trouble: Trouble) -> None:
+        """What can go wrong on an open socket. Returns where things go on."""
+        match trouble:
+            case Trouble.CUT:
+                self._stalled = True
+                standin.cut(self.socket)
+                await standin.stall()
+            case Trouble.STALL:
+                self._stalled = True
+                await standin.stall()
+            case Trouble.GARBAGE:
+                await self.socket.send_text('{"type":"response.output_audio.delta","delta":[[[')
+            case Trouble.UNKNOWN:
+                await self.send({"type": "weather.report", "sky": "blue"})
+            case Trouble.RATE_LIMIT:
+                await self.send(error_event("rate_limit_exceeded", "requests"))
+            case _:
+                _, kind, code = REFUSALS[trouble]
+                await self.send(error_event(code, kind))
+                await self.socket.close(3000 if trouble is Trouble.KEY else 1011, f"{kind}.{code}")
+                self._stalled = True
+                await standin.stall()
+
+
+async def _quietly(work: Any) -> None:
+    with contextlib.suppress(WebSocketDisconnect, RuntimeError):  # the client is gone
+        await work
