@@ -95,6 +95,15 @@ async def test_a_slow_function_is_covered_from_when_the_last_word_was_heard() ->
 
 
 @timeless
+async def test_a_filler_over_a_function_does_not_hide_what_was_called() -> None:
+    both = [look_for(4), ToolCall("hang_up", id="h")]
+    async with OneCall(cascade(StandInLlm(["I look.", *both], ["Found, goodbye."]))) as call:
+        await call.says("look")
+        said = await texts_over_time(call, 5)
+        assert [text for _, text in said] == ["I look.", " Moment.", " Found, goodbye."]
+
+
+@timeless
 async def test_a_filler_is_heard_but_the_model_never_said_it() -> None:
     llm = SlowLlm(["Yes."], ["Sure."], after_s=[2, 0])
     async with OneCall(cascade(llm)) as call:

@@ -236,6 +236,19 @@ async def test_a_model_that_hangs_up_without_a_word_is_asked_for_one() -> None:
 
 
 @timeless
+async def test_one_that_does_something_else_besides_may_tell_what_came_of_it() -> None:
+    llm = StandInLlm(["I book it.", FRIDAY, ToolCall("hang_up", id="h")], ["Booked. Goodbye!"])
+    async with OneCall(cascade(llm)) as call:
+        await call.says("a table, and that is all")
+        assert call.of(ReplyText, HangUpWanted) == [
+            ReplyText("I book it.", 1),
+            ReplyText(" Booked. ", 1),
+            ReplyText("Goodbye!", 1),
+            HangUpWanted(),
+        ]
+
+
+@timeless
 async def test_one_that_does_so_twice_hangs_up() -> None:
     llm = StandInLlm([ToolCall("hang_up", id="a")], [ToolCall("hang_up", id="b")])
     async with OneCall(cascade(llm)) as call:

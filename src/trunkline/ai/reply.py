@@ -99,6 +99,15 @@ class Reply:
         return (*self.history, *own)
 
     @property
+    def said_all(self) -> bool:
+        """A model that says goodbye and hangs up has said all. One that hangs up without a word is asked for one, and
+        one that called something else besides may want to tell what came of it."""
+        if isinstance(self.then, HandOverWanted):
+            return True
+        last = next((step.calls for step in reversed(self.steps) if step.calls), ())
+        return self.then is not None and self.spoke and all(call.id in self._farewells for call in last)
+
+    @property
     def spoke(self) -> bool:
         """The model said something."""
         return any(step.said.strip() for step in self.steps if not step.filler)
@@ -150,8 +159,7 @@ class ReplyMaker:
                 break
             leaving = reply.then is not None
             await self._carry_out(reply, calls, allowed=rounds < ROUNDS)
-            # A model that says goodbye before it hangs up has said all; one that does so without a word is asked again.
-            if isinstance(reply.then, HandOverWanted) or (reply.then is not None and (reply.spoke or leaving)):
+            if reply.said_all or (leaving and not reply.spoke):
                 break
         self._emit(StageReached(Stage.MODEL_ENDED, generation))
 
