@@ -47,8 +47,8 @@ MUTE_TURNS: Final = 2
 LEAD_MS: Final = 500
 """Words that ended this long before the turn began are not of it: somebody in the background."""
 
-EDGE_MS: Final = 40
-"""How exactly two observers agree on where something ends."""
+EDGE_MS: Final = 150
+"""By so much a detector may date the end of speech too early."""
 
 
 class NovaSession:
@@ -75,6 +75,7 @@ class NovaSession:
         self._settled_ms = 0.0  # words up to here were given
         self._began_ms: float | None = None  # the turn that is going on
         self._ended_ms: float | None = None  # … is over, and its words are waited for
+        self._found_ms = 0.0  # … which was found out here: words that begin before are of it
         self._told = ""
         self._mute = 0  # turns since the vendor last said something
         self._deadline: asyncio.TimerHandle | None = None
@@ -86,7 +87,7 @@ class NovaSession:
 
     def turn_started(self, at_ms: float) -> None:
         if self._ended_ms is not None:  # the last one's words were still waited for
-            self._give(self._ended_ms)
+            self._give()
         self._began_ms = at_ms
         self._finals = [word for word in self._finals if word.end_ms >= at_ms - LEAD_MS]
         self._told = ""
@@ -96,11 +97,11 @@ class NovaSession:
         if self._began_ms is None:
             return
         self._line.flush()
-        self._ended_ms = at_ms
-        if self._final_ms >= at_ms - EDGE_MS:
-            self._give(at_ms)
+        self._ended_ms, self._found_ms = at_ms, self._line.heard_ms
+        if self._is_covered(at_ms):
+            self._give()
             return
-        self._deadline = self._loop.call_later(WORDS_S, self._give_up, at_ms)
+        self._deadline = self._loop.call_later(WORDS_S, self._give_up)
         self._finalize()
 
     async def run(self) -> None:
@@ -175,14 +176,19 @@ class NovaSession:
         self._tell()
         if self._turns and results.speech_final:
             self._stopped(until_ms)
-        elif self._ended_ms is not None and (results.from_finalize or self._final_ms >= self._ended_ms - EDGE_MS):
-            self._give(self._ended_ms)
+        elif self._ended_ms is not None and (results.from_finalize or self._is_covered(self._ended_ms)):
+            self._give()
+
+    def _is_covered(self, ended_ms: float) -> bool:
+        """No more words can come of a turn that ended there."""
+        return self._final_ms >= ended_ms + EDGE_MS and not self._interim
 
     def _stopped(self, until_ms: float) -> None:
         """Nova says that its turn is over."""
         if self._began_ms is not None and self._finals:
             self._emit(SpeechStopped(self._finals[-1].end_ms))
-            self._give(until_ms)
+            self._found_ms = until_ms
+            self._give()
 
     def _tell(self) -> None:
         if self._began_ms is None or self._ended_ms is not None:
@@ -195,19 +201,20 @@ class NovaSession:
         if self._socket.send(wire.FINALIZE):
             self._socket.expect(ANSWER_S)
 
-    def _give_up(self, at_ms: float) -> None:
+    def _give_up(self) -> None:
         self._deadline = None
         if self._ended_ms is not None:
             self._log.warning("words did not come in time")
             self._mute += 1
             self._finals += self._interim
-            self._give(at_ms)
+            self._give()
 
-    def _give(self, at_ms: float) -> None:
-        """The turn's words. Those that begin after its end are the next one's."""
-        mine = [word for word in self._finals if word.start_ms < at_ms + EDGE_MS]
+    def _give(self) -> None:
+        """The turn's words. Those that began after its end was found are the next one's."""
+        mine = [word for word in self._finals if word.start_ms < self._found_ms]
         self._finals = self._finals[len(mine) :]
-        self._settled_ms = max(self._settled_ms, mine[-1].end_ms if mine else at_ms)
+        if mine:
+            self._settled_ms = mine[-1].end_ms
         self._began_ms = self._ended_ms = None
         self._no_deadline()
         self._socket.expect(None)
