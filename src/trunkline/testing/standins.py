@@ -209,6 +209,8 @@ async def standing_in(play: Play, *, port: int = 0, names: Sequence[str] = ()) -
     )
     server = _Server(config)
     with socket.create_server(("127.0.0.1", port)) as listener:
+        # asyncio leaves it off sockets it has not made itself: the second of two messages would come 40 ms late.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         task = asyncio.create_task(server._serve([listener]))  # ``serve`` would take the process's signals
         try:
             await server.up.wait()
