@@ -38,6 +38,11 @@ class Line:
         return self._backlog.end_ms
 
     @property
+    def kept_ms(self) -> float:
+        """Where the audio begins that a new connection would hear."""
+        return self._backlog.start_ms
+
+    @property
     def forgotten_ms(self) -> float:
         """Audio that no words were made of and that was too old to keep."""
         return self._backlog.forgotten_ms

@@ -1,0 +1,53 @@
+"""Where in the caller's audio it was loud: a place for a turn whose recogniser tells that it is, but not where.
+
+By level alone, so as good as the line is quiet: where noise is louder than the threshold, a turn seems to begin when
+the recogniser says so, and to end when it says that.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from trunkline.audio import g711
+from trunkline.audio.format import AudioFormat, Encoding
+from trunkline.audio.level import measure
+
+LOUD: Final = 10 ** (-42 / 20)
+"""RMS from which audio may be speech, of full scale: under the softest voice on a telephone."""
+
+GAP_MS: Final = 400
+"""Quiet for longer, a voice has begun anew. Between the words of a sentence it is shorter."""
+
+_BLOCK_MS: Final = 20
+
+_LINEAR: Final[dict[Encoding, Callable[[bytes], bytes]]] = {
+    Encoding.MULAW: g711.decode_mulaw,
+    Encoding.ALAW: g711.decode_alaw,
+    Encoding.PCM16: bytes,
+}
+
+
+class Loudness:
+    """Push all of the audio. Positions are milliseconds from the first of it."""
+
+    __slots__ = ("_block", "_linear", "_position", "_step_ms", "began_ms", "until_ms")
+
+    def __init__(self, audio: AudioFormat) -> None:
+        self.began_ms = 0.0
+        """Where the latest voice began."""
+        self.until_ms = 0.0
+        """Where it was heard last."""
+        self._linear = _LINEAR[audio.encoding]
+        self._block = 2 * audio.rate * _BLOCK_MS // 1000
+        self._position = 0.0
+        self._step_ms = 1000 / (2 * audio.rate)
+
+    def push(self, audio: bytes) -> None:
+        """Whole samples; best in pieces of whole blocks, for each piece is measured by itself."""
+        pcm = self._linear(audio)
+        for at in range(0, len(pcm), self._block):
+            block = pcm[at : at + self._block]
+            if measure(block).rms >= LOUD:
+                if self._position - self.until_ms > GAP_MS or not self.until_ms:
+                    self.began_ms = self._position
+                self.until_ms = self._position + len(block) * self._step_ms
+            self._position += len(block) * self._step_ms
