@@ -115,6 +115,7 @@ class Leg:
         self._loop = asyncio.get_running_loop()
         self._hears_replies = hears_replies
         self.pending = 0  # replies that are being heard
+        self.fed_ms = 0.0
         self._changed = asyncio.Event()
 
     def _emit(self, event: AgentEvent) -> None:
@@ -150,6 +151,11 @@ class Leg:
     def failure(self) -> str:
         return next((event.reason for event in self.of(AgentFailed)), "")
 
+    def feed(self, audio: bytes) -> None:
+        """Some of the caller's audio, now."""
+        self.fed_ms += self.wire.ms(len(audio))
+        self.session.hear(audio, self._loop.time())
+
     async def say(self, *pieces: bytes) -> None:
         """The caller's audio, in frames, ``FASTER`` than real time."""
         audio = b"".join(pieces)
@@ -157,14 +163,14 @@ class Leg:
         began = self._loop.time()
         for i, at in enumerate(range(0, len(audio), size)):
             await asyncio.sleep(began + i * 0.020 / FASTER - self._loop.time())
-            self.session.hear(audio[at : at + size], self._loop.time())
+            self.feed(audio[at : at + size])
 
     async def until(self, done: Callable[[], object], seconds: float = 4) -> None:
         """While the caller is silent."""
         async with asyncio.timeout(seconds):
             while not done():
                 self._changed.clear()
-                self.session.hear(self.wire.silence(self.wire.rate // 50), self._loop.time())
+                self.feed(self.wire.silence(self.wire.rate // 50))
                 await asyncio.sleep(0.020 / FASTER)
 
 
@@ -178,7 +184,7 @@ async def on_the_line(
     **settings: Any,
 ) -> AsyncIterator[Leg]:
     """A call with a simulated OpenAI."""
-    async with standing_in(play) as vendors:
+    async with standing_in(play, names=["openai"]) as vendors:
         given = dict(vendors.settings("openai"))
         async with nullcontext(given["base_url"]) if tap is None else tap.between(given["base_url"]) as base_url:
             kind = PROVIDER.spec.settings

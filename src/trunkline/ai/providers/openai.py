@@ -56,7 +56,7 @@ class _Provider:
         key_from=KEY_FROM,
         offline="the agent local, or a simulated OpenAI: trunkline demo --model openai",
         models=MODELS,
-        about="Whole agents that hear and speak, by the Realtime API. A phone's mu-law or A-law goes both ways untouched.",
+        about="Whole agents that hear and speak. A phone's mu-law or A-law goes both ways untouched.",
     )
 
     def agent(self, settings: AgentSettings) -> AgentModel:
