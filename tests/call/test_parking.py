@@ -291,3 +291,32 @@ def test_while_it_waits_only_the_wait_itself_can_run_out() -> None:
     assert watch.deadline(1069.95, 1010.0) == 1070.0
     watch.back(1069.0)
     assert watch.overdue(1090.0, 1010.0) is Overdue.FRAME
+
+
+@pytest.mark.parametrize("late_s", [0.05, 0.5, 20])
+def test_a_process_that_is_late_when_the_wait_is_over_ends_the_call_a_moment_later(late_s: float) -> None:
+    world = talking(settings=CallSettings(resume_timeout_s=1))
+    lose(world)
+    world.now += 1 + late_s
+    for _ in range(10):
+        world.bridge.tick(world.now)
+        if world.record is not None:
+            break
+        assert world.bridge.wake_at > world.now, "it would be woken again at once, and again"
+        world.now = world.bridge.wake_at
+    assert world.record is not None
+    assert world.record.end_reason == "connection lost"
+
+
+@pytest.mark.parametrize("late_s", [0.05, 0.5, 20])
+def test_a_process_that_is_late_when_a_stream_should_have_begun_ends_the_call_a_moment_later(late_s: float) -> None:
+    world = World(CallSettings(start_timeout_s=1))
+    world.now += 1 + late_s
+    for _ in range(10):
+        world.bridge.tick(world.now)
+        if world.record is not None:
+            break
+        assert world.bridge.wake_at > world.now, "it would be woken again at once, and again"
+        world.now = world.bridge.wake_at
+    assert world.record is not None
+    assert world.closed == [(1008, "no stream was started within 1 s")]

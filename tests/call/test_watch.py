@@ -43,6 +43,15 @@ def test_nothing_is_overdue_before_the_deadline_that_was_not_before(now: float, 
     assert watch.overdue(due - 1e-6, heard) is watch.overdue(START + now, heard)
 
 
+@pytest.mark.parametrize("heard_at", [None, START])
+def test_whoever_is_late_looks_again_in_a_moment_and_not_at_once(heard_at: float | None) -> None:
+    watch = Watch(RULES, START)
+    late = START + 100
+    watch.excuse(late)
+    assert watch.deadline(late, heard_at) == late + QUIET_STEP_S
+    assert watch.overdue(late + QUIET_STEP_S, heard_at) is not None
+
+
 def test_while_the_line_is_quiet_it_looks_in_small_steps() -> None:
     assert Watch(RULES, START).deadline(START + 10, START) == pytest.approx(START + 10 + QUIET_STEP_S)
 

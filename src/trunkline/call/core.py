@@ -387,7 +387,8 @@ class Call:
     def _look(self, now: float, out: list[Effect]) -> None:
         """See to what should have happened by now."""
         if now > self.wake_at + LATE_S:
-            return  # we are late ourselves: what we miss may well be waiting to be read
+            self._watch.excuse(now)
+            return
         settings = self._settings
         if self._spec.pauses and self._stream is not None and self._stream.playout.unheard(now):
             self._watch.alive(now)

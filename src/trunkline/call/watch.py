@@ -23,17 +23,21 @@ class Overdue(Enum):
 class Watch:
     """Keeps the time limits of one call. ``heard_at`` is when audio last came; None: the stream has not started."""
 
-    __slots__ = ("_alive_at", "_back_by", "_gone_by", "_settings", "_start_by")
+    __slots__ = ("_alive_at", "_back_by", "_gone_by", "_not_before", "_settings", "_start_by")
 
     def __init__(self, settings: CallSettings, now: float) -> None:
         self._settings = settings
         self._start_by = now + settings.start_timeout_s
         self._gone_by = self._back_by = inf
-        self._alive_at = -inf
+        self._alive_at = self._not_before = -inf
 
     def alive(self, now: float) -> None:
         """Up to now there was good reason why nothing is heard."""
         self._alive_at = now
+
+    def excuse(self, now: float) -> None:
+        """We are late ourselves, and what seems overdue may be waiting to be read: look again in a moment."""
+        self._not_before = now + QUIET_STEP_S
 
     def leaving(self, now: float) -> None:
         """The platform was asked to end the call."""
@@ -63,6 +67,7 @@ class Watch:
     def deadline(self, now: float, heard_at: float | None) -> float:
         """When to look again."""
         if heard_at is None:
-            return self._start_by
+            return max(self._not_before, self._start_by)
         quiet_from = heard_at + self._settings.quiet_after_s
-        return min(self._gone_by, self._back_by, quiet_from if now < quiet_from else now + QUIET_STEP_S)
+        due = min(self._gone_by, self._back_by, quiet_from if now < quiet_from else now + QUIET_STEP_S)
+        return max(self._not_before, due)
