@@ -77,10 +77,22 @@ class Drop:
     """What one call needs to come as far as its point."""
 
     def __init__(self, port: int, codec: PhoneCodec, media: MediaAddress, word: bytes, dice: random.Random) -> None:
-        self.port, self.codec, self.media, self.word, self.dice = port, codec, media, word, dice
+        self.codec, self.media, self.word, self.dice = codec, media, word, dice
+        self._port = port
+        self._phones: list[RawPhone] = []
+
+    async def dial(self) -> RawPhone:
+        phone = await RawPhone.dial(self._port, self.codec)
+        self._phones.append(phone)
+        return phone
+
+    def tidy(self) -> None:
+        """Close what the gateway was quicker with."""
+        for phone in self._phones:
+            phone.finish()
 
     async def open(self) -> RawPhone:
-        phone = await RawPhone.dial(self.port, self.codec)
+        phone = await self.dial()
         status = await phone.open(self.media)
         assert " 101 " in status, status
         return phone
@@ -103,14 +115,14 @@ async def announced_and_never_come(drop: Drop) -> None:
 
 
 async def in_the_upgrade_request(drop: Drop) -> None:
-    phone = await RawPhone.dial(drop.port, drop.codec)
+    phone = await drop.dial()
     request = upgrade(drop.media)
     phone.writer.write(request[: drop.dice.randrange(len(request))])
     phone.go(drop.dice)
 
 
 async def before_the_upgrade_is_answered(drop: Drop) -> None:
-    phone = await RawPhone.dial(drop.port, drop.codec)
+    phone = await drop.dial()
     phone.writer.write(upgrade(drop.media))
     if drop.dice.random() < 0.5:
         await phone.writer.drain()
@@ -263,6 +275,7 @@ class Crowd:
         drop = Drop(self._port, codec, media, self._word, random.Random(self._dice.random()))
         with suppress(EOFError, ConnectionError):  # the gateway may have been quicker
             await point(drop)
+        drop.tidy()
 
 
 @pytest.mark.parametrize("name", PLATFORMS)
