@@ -158,7 +158,7 @@ class Voice(Struct, frozen=True, omit_defaults=True):
     max_buffer_delay_ms: int = -1  # never sent
     add_timestamps: bool = False
     use_normalized_timestamps: bool | None = None  # False: times are of words as we wrote them
-    generation_config: Manner = Manner()
+    generation_config: Manner | None = None
     pronunciation_dict_id: str | None = None
 
 

@@ -111,6 +111,7 @@ class CartesiaTts(Cartesia):
 
     def open(self, facts: CallFacts, *, speaks: AudioFormat, emit: Emit) -> TtsSession:
         own, log = self._own, logs.get(__name__).bind(call=facts.call_id, role="tts")
+        manner = wire.Manner(own.speed, own.volume, own.emotion or None)
         voice = wire.Voice(
             model_id=self._model,
             voice=wire.VoiceId(self._voice),
@@ -119,7 +120,7 @@ class CartesiaTts(Cartesia):
             max_buffer_delay_ms=own.max_buffer_delay_ms,
             add_timestamps=True,
             use_normalized_timestamps=False,
-            generation_config=wire.Manner(own.speed, own.volume, own.emotion or None),
+            generation_config=None if manner == wire.Manner() else manner,
             pronunciation_dict_id=own.pronunciation_dict_id or None,
         )
         return SpeakSession(self._address("/tts/websocket"), voice, speaks, emit, self._patience, log)

@@ -1,0 +1,153 @@
+"""Cartesia's messages both ways: our reading of theirs, their own types' reading of both, and what is wrong with bad
+ones. The vendor's SDK is the judge; nothing of it is used at run time."""
+
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import cartesia.types as speak
+import msgspec
+import pytest
+from cartesia._models import construct_type_unchecked
+from cartesia.types import stt
+from cartesia.types.websocket_client_event_param import WebsocketClientEventParam
+from pydantic import TypeAdapter
+
+from trunkline.ai import messages
+from trunkline.ai.providers import _cartesia_messages as wire
+from trunkline.audio.format import ALAW_8K, MULAW_8K, PCM16_24K
+from trunkline.errors import RemoteError
+
+VECTORS = Path(__file__).parent.parent / "vectors" / "ai"
+
+DECODERS: dict[str, Any] = {"tts": wire.SPEAK, "stt/turns": wire.TURNS, "stt": wire.HEARD}
+THEIR_PARSERS: dict[str, Any] = {
+    "tts": speak.WebsocketResponse,
+    "stt/turns": stt.STTAutoFinalizeWebsocketResponse,
+    "stt": stt.STTManualFinalizeWebsocketResponse,
+}
+
+
+def vectors(name: str) -> list[dict[str, Any]]:
+    return [msgspec.json.decode(line) for line in (VECTORS / name).read_text().splitlines()]
+
+
+def named(line: dict[str, Any]) -> str:
+    return f"{line['socket']} {line.get('name') or line['why']}"
+
+
+ALL = vectors("cartesia.jsonl")
+THEIRS = [line for line in ALL if line["from"] == "vendor"]
+OURS = [line for line in ALL if line["from"] == "gateway"]
+BAD = vectors("cartesia-bad.jsonl")
+
+
+@pytest.mark.parametrize("line", THEIRS, ids=named)
+def test_the_vendors_own_parser_knows_every_message_of_theirs(line: dict[str, Any]) -> None:
+    parser = THEIR_PARSERS[line["socket"]]
+    held = TypeAdapter(parser).validate_python(line["message"])  # raises where their API definition says otherwise
+    assert held.model_extra in (None, {}), "a field the vendor does not have"
+    parsed: Any = construct_type_unchecked(type_=parser, value=line["message"])
+    assert type(parsed) is type(held)
+    assert parsed.type == line["message"]["type"]
+
+
+@pytest.mark.parametrize("line", THEIRS, ids=named)
+def test_their_messages_are_read_in_one_step(line: dict[str, Any]) -> None:
+    read = messages.read(DECODERS[line["socket"]], msgspec.json.encode(line["message"]))
+    assert type(read).__name__ == line["kind"]
+
+
+def test_what_is_read_is_what_was_written() -> None:
+    assert messages.read(wire.SPEAK, msgspec.json.encode(THEIRS[0]["message"])) == wire.Chunk(
+        "call7-t3", b"\xff\xfe\xfd\xfe\xff"
+    )
+    times = messages.read(wire.SPEAK, msgspec.json.encode(THEIRS[2]["message"]))
+    assert isinstance(times, wire.Timestamps)
+    assert times.word_timestamps == wire.WordTimes(["Your", "table"], [0.02, 0.21], [0.19, 0.55])
+
+
+def ours(message: dict[str, Any]) -> bytes:
+    """What we say where ``message`` is meant."""
+    if "cancel" in message:
+        return wire.cancel(message["context_id"])
+    manner = message.get("generation_config")
+    audio = {"pcm_mulaw": MULAW_8K, "pcm_s16le": PCM16_24K}[message["output_format"]["encoding"]]
+    voice = wire.Voice(
+        message["model_id"],
+        wire.VoiceId(message["voice"]["id"]),
+        message["language"],
+        wire.output_format(audio),
+        message["max_buffer_delay_ms"],
+        True,
+        False,
+        wire.Manner(**manner) if manner else None,
+        message.get("pronunciation_dict_id"),
+    )
+    return wire.say(voice, message["context_id"], message["transcript"], more=message["continue"])
+
+
+@pytest.mark.parametrize("line", OURS, ids=named)
+def test_our_messages_are_those_of_the_vectors_and_their_types_take_them(line: dict[str, Any]) -> None:
+    said = msgspec.json.decode(ours(line["message"]))
+    assert said == line["message"]
+    TypeAdapter(WebsocketClientEventParam).validate_python(said)
+    held: Any = TypeAdapter(speak.WebsocketClientEvent).validate_python(said)
+    assert held.to_dict() == said
+    assert held.model_extra in (None, {})
+
+
+def test_alaw_has_a_name_of_its_own() -> None:
+    assert wire.output_format(ALAW_8K) == wire.OutputFormat("pcm_alaw", 8000)
+
+
+@pytest.mark.parametrize("line", BAD, ids=named)
+def test_a_bad_message_is_their_fault_and_its_text_stays_private(line: dict[str, Any]) -> None:
+    text = line.get("repeat", "") * 100_000 + line["text"]
+    with pytest.raises(RemoteError) as fault:
+        messages.read(DECODERS[line["socket"]], text.encode())
+    assert fault.value.where == line["where"]
+    assert "4111" not in str(fault.value)
+
+
+def test_bytes_that_are_no_text_are_their_fault() -> None:
+    with pytest.raises(RemoteError):
+        messages.read(wire.TURNS, b'{"type":"turn.end","transcript":"\xff\xfe"}')
+
+
+def test_a_kind_we_do_not_know_is_made_safe_to_log() -> None:
+    read = messages.read(wire.SPEAK, b'{"type":"what?\\n' + b"x" * 100 + b'"}')
+    assert read == messages.Unknown("what??" + "x" * 34)
+
+
+@pytest.mark.parametrize("line", THEIRS, ids=named)
+def test_one_damaged_leaf_ends_in_a_message_or_their_fault(line: dict[str, Any]) -> None:
+    for damaged in _damaged(line["message"]):
+        with suppress(RemoteError):
+            messages.read(DECODERS[line["socket"]], msgspec.json.encode(damaged))
+
+
+def _damaged(value: Any) -> list[Any]:
+    """``value`` with each of its leaves replaced in turn, or left out."""
+    if isinstance(value, dict):
+        found = [{**value, key: worse} for key, inner in value.items() for worse in _damaged(inner)]
+        return found + [{k: v for k, v in value.items() if k != key} for key in value]
+    if isinstance(value, list):
+        return [[worse, *value[1:]] for worse in _damaged(value[0])] if value else [["x"], [None]]
+    return [None, "x", -1, 1e300, [], {}, True]
+
+
+@pytest.mark.parametrize(
+    ("status", "fault"),
+    [
+        (400, "our fault"), (401, "bad key"), (402, "quota"), (403, "bad key"), (404, "our fault"),
+        (429, "rate limit"), (500, "transient"), (503, "transient"), (None, "transient"),
+    ],
+)  # fmt: skip
+def test_an_error_message_says_what_to_do_about_it(status: int | None, fault: str) -> None:
+    said = {"type": "error", "status_code": status, "error_code": "some_code", "message": "555-0100", "done": True}
+    failure = messages.read(wire.SPEAK, msgspec.json.encode(said))
+    assert isinstance(failure, wire.Failed)
+    error = wire.failed(failure)
+    assert error.fault == fault
+    assert "555" not in str(error)
