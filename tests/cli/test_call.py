@@ -10,7 +10,7 @@ import soundfile
 import typer
 from typer.testing import CliRunner
 
-from trunkline.audio.format import MULAW_8K, PCM16_16K
+from trunkline.audio.format import MULAW_8K, PCM16_8K, PCM16_16K, PCM16_24K, AudioFormat
 from trunkline.cli import _telephone
 from trunkline.cli.call import command
 from trunkline.errors import Refused
@@ -149,6 +149,32 @@ def test_a_gateway_without_room_is_not_asked_for_its_secret(wav: Path, monkeypat
     result = CliRunner().invoke(app, [URL, "--wav", str(wav)])
     assert result.exit_code != 0
     assert "secret" not in result.stderr
+    assert "/ready says so" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("platform", "secret"), [("twilio", "TWILIO_AUTH_TOKEN"), ("vonage", "VONAGE_SIGNATURE_SECRET")]
+)
+@pytest.mark.parametrize("known", [True, False])
+def test_a_503_may_mean_that_the_gateway_wants_calls_signed(
+    platform: str, secret: str, known: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(secret, "0123456789abcdef0123456789abcdef" if known else "")
+    line = _telephone.line(platform, caller="+1", callee="+2")
+    hint = _telephone.hint(Refused("the webhook answered 503", status=503), line)
+    assert (secret in hint) is not known
+    assert "/ready" in hint
+    assert _telephone.hint(Refused("the webhook answered 404", status=404), line) == ""
+
+
+@pytest.mark.parametrize(("rate", "wire"), [("24000", PCM16_24K), ("8000", PCM16_8K), ("", PCM16_16K)])
+def test_a_telephone_speaks_the_rate_that_it_was_set_to(
+    rate: str, wire: AudioFormat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VONAGE_RATE", rate)
+    line = _telephone.line("vonage", caller="+1", callee="+2")
+    assert line.wire == wire
+    assert _telephone.telephone(line, [HangUp()], loss=0).wire == wire
 
 
 @pytest.mark.parametrize(

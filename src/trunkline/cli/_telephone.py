@@ -4,39 +4,61 @@ import asyncio
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from rich.console import Console
 
 from trunkline import registry
 from trunkline.audio.format import AudioFormat
 from trunkline.config import Config
-from trunkline.errors import ConfigError
+from trunkline.errors import ConfigError, Refused
 from trunkline.testing import sounds
 from trunkline.testing.call import PlacedCall, place
 from trunkline.testing.network import dropping
 from trunkline.testing.phone import Phone, never
 from trunkline.testing.script import Action, HangUp, PressKey, Say, WaitForQuiet, WaitForReply
-from trunkline.wire.base import Platform
+from trunkline.wire.base import PhoneCodec, Platform, WireSpec, phone_format
 
 PATIENCE_MS: Final = 60_000
 """How long an answer may take to its end before the caller goes on."""
 
 
-def wire_format(platform: str) -> AudioFormat:
-    """The format a telephone of ``platform`` speaks. Raises ``ConfigError`` where there is no such platform."""
-    kind: Platform = registry.load("wire", platform)
-    return kind.spec.formats[0]
+class Line(NamedTuple):
+    """A line of a platform's, to be called from."""
+
+    spec: WireSpec
+    codec: PhoneCodec
+    signs: bool  # the platform's secret is known here
+
+    @property
+    def wire(self) -> AudioFormat:
+        """What is spoken on it."""
+        return phone_format(self.codec, self.spec)
 
 
-def telephone(platform: str, script: Sequence[Action], *, caller: str, callee: str, loss: float) -> Phone:
-    """A telephone of ``platform``, with its secrets from the configuration. ``loss`` (0 to 1) is of its frames."""
+def line(platform: str, *, caller: str, callee: str) -> Line:
+    """A line of ``platform``, with its secrets from the configuration. Raises ``ConfigError``."""
     kind: Platform = registry.load("wire", platform)
     settings = Config.load().platform(kind.spec)
     codec = kind.phone(settings, call_id=uuid.uuid4().hex, caller=caller, callee=callee)
-    return Phone(
-        codec, script, wire=kind.spec.formats[0], frame_ms=kind.spec.frame_ms, drops=dropping(loss) if loss else never
-    )
+    return Line(kind.spec, codec, signs=bool(getattr(settings, kind.spec.secret, "")))
+
+
+def telephone(line: Line, script: Sequence[Action], *, loss: float) -> Phone:
+    """A telephone on that line. ``loss`` (0 to 1) is of its frames."""
+    drops = dropping(loss) if loss else never
+    return Phone(line.codec, script, wire=line.wire, frame_ms=line.spec.frame_ms, drops=drops)
+
+
+def hint(refusal: Refused, line: Line) -> str:
+    """What whoever was refused may look at; empty where the refusal says it all."""
+    secret = f"{line.spec.name}_{line.spec.secret}".upper()
+    if refusal.status in (401, 403):
+        return "Is the secret the gateway's, and the address the one it knows itself by?"
+    if refusal.status != 503:
+        return ""
+    busy = "The gateway may be full, or stopping: its /ready says so."
+    return busy if line.signs else f"{busy} Or it wants calls signed, and {secret} is not set here."
 
 
 def script(

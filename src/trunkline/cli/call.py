@@ -46,14 +46,15 @@ def command(
     from trunkline.cli._call_report import NoCall, report, table
     from trunkline.testing import echo, sounds
 
+    line = None
     try:
-        wire = _telephone.wire_format(platform)
-        script = _telephone.script(wire, wav or (), say or (), keys, greeting=greeting, quiet_ms=1000 * tail)
-        phone = _telephone.telephone(platform, script, caller=caller, callee=callee, loss=loss / 100)
+        line = _telephone.line(platform, caller=caller, callee=callee)
+        script = _telephone.script(line.wire, wav or (), say or (), keys, greeting=greeting, quiet_ms=1000 * tail)
+        phone = _telephone.telephone(line, script, loss=loss / 100)
         placed = _telephone.call(phone, url, limit_s=limit, console=Console(stderr=True))
     except TrunklineError as error:
-        if isinstance(error, Refused) and error.status in (401, 403):
-            typer.echo("Is the secret the gateway's, and the address the one it knows itself by?", err=True)
+        if isinstance(error, Refused) and line is not None and (hint := _telephone.hint(error, line)):
+            typer.echo(hint, err=True)
         if json:
             typer.echo(msgspec.json.encode(NoCall(str(error))).decode())
         raise

@@ -283,6 +283,18 @@ class ResumingPhone(PhoneCodec, Protocol):
         ...
 
 
+@runtime_checkable
+class TunedPhone(PhoneCodec, Protocol):
+    """A phone codec that was told what to speak: ``audio``."""
+
+    audio: AudioFormat
+
+
+def phone_format(codec: PhoneCodec, spec: WireSpec) -> AudioFormat:
+    """What a simulated phone speaks: what it was told to, or else what its platform prefers."""
+    return codec.audio if isinstance(codec, TunedPhone) else spec.formats[0]
+
+
 class Platform(Protocol):
     """What ``wire/<name>.py`` offers as ``PLATFORM``."""
 
