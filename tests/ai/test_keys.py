@@ -45,6 +45,13 @@ def test_what_a_vendor_answers(url: str, key: str, answer: KeyAnswer) -> None:
     assert asyncio.run(ask(KeyQuestion(url, {"Authorization": key}))) is answer
 
 
+def test_a_vendor_may_refuse_in_another_way(url: str) -> None:
+    question = KeyQuestion(url, {"Authorization": "limited"}, refusals=(429,))
+    assert asyncio.run(ask(question)) is KeyAnswer.REFUSED
+    with pytest.raises(ConfigError, match="refuses the key in KEY"):
+        asyncio.run(check_key("Vendor", "KEY", url, question.headers, "https://example.com", refusals=(429,)))
+
+
 @pytest.mark.parametrize("nowhere", ["http://127.0.0.1:9/", "not a URL", "http://[::1/"])
 def test_nobody_there(nowhere: str) -> None:
     assert asyncio.run(ask(KeyQuestion(nowhere))) is KeyAnswer.UNREACHABLE

@@ -19,6 +19,8 @@ class KeyQuestion(msgspec.Struct, frozen=True):
 
     url: str
     headers: dict[str, str] = {}
+    refusals: tuple[int, ...] = (401, 403)
+    """The HTTP statuses by which this vendor refuses a key."""
 
     def __repr__(self) -> str:
         return "KeyQuestion(…)"
@@ -42,21 +44,29 @@ class KeyAnswer(StrEnum):
 
 
 async def ask(question: KeyQuestion) -> KeyAnswer:
-    """Ask the vendor. Anything but a refusal (401, 403) from a vendor that answers is acceptance."""
+    """Ask the vendor. Anything but a refusal from a vendor that answers is acceptance."""
     try:
         async with httpx.AsyncClient(timeout=TIMEOUT_S) as http:
             answer = await http.get(question.url, headers=question.headers)
     except (httpx.HTTPError, httpx.InvalidURL):
         return KeyAnswer.UNREACHABLE
-    if answer.status_code in (401, 403):
+    if answer.status_code in question.refusals:
         return KeyAnswer.REFUSED
     return KeyAnswer.UNREACHABLE if answer.status_code >= 500 else KeyAnswer.ACCEPTED
 
 
-async def check_key(title: str, setting: str, url: str, headers: dict[str, str], key_from: str) -> None:
+async def check_key(
+    title: str,
+    setting: str,
+    url: str,
+    headers: dict[str, str],
+    key_from: str,
+    *,
+    refusals: tuple[int, ...] = KeyQuestion("").refusals,
+) -> None:
     """Raises ``ConfigError`` if the vendor refuses the key. One that can't be reached now is worth a line in the log:
     a network's hiccup need not keep a gateway from starting."""
-    match await ask(KeyQuestion(url, headers)):
+    match await ask(KeyQuestion(url, headers, refusals)):
         case KeyAnswer.REFUSED:
             raise ConfigError(f"{title} refuses the key in {setting}: get another one at {key_from}")
         case KeyAnswer.UNREACHABLE:
