@@ -228,6 +228,23 @@ def test_a_caller_who_interrupts_again_and_again_is_served_in_the_end(way: tuple
     run(story())
 
 
+@pytest.mark.parametrize("way", [(AURA, "websocket"), (FLUX, "websocket")], ids="-".join)
+def test_a_vendor_that_does_not_say_that_it_stopped_is_not_waited_for_long(way: tuple[str, str]) -> None:
+    async def story() -> None:
+        async with voice(simulated(troubles=[(Place.SPEAKING, Trouble.STALL)]), way) as (kept, session, _):
+            say(session, 1, WHOLE)
+            await kept.until(lambda: len(kept.audio(1)) == 2400)
+            session.cancel(1)
+            say(session, 2, FINE)
+            interrupted = asyncio.get_running_loop().time()
+            await kept.until(lambda: kept.ended(2))
+        assert kept.when(ReplyEnded) - interrupted <= 1.5
+        assert kept.audio(1) == tone(WHOLE, MULAW_8K)[:2400]
+        assert kept.audio(2) == tone(FINE, MULAW_8K)
+
+    run(story())
+
+
 def test_what_was_cancelled_before_it_began_is_never_asked_for() -> None:
     async def story() -> None:
         async with voice(simulated(), (AURA, "websocket")) as (kept, session, _):

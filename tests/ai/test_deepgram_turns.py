@@ -255,6 +255,7 @@ async def test_a_new_connection_doubles_no_word() -> None:
     ear.results(0.5, 0.6, PIZZA)
     ear.reconnect()  # it hears again from 500 ms on
     ear.results(0, 0.6, ("pizza", 0.0, 0.5))
+    assert ear.session.latest.words[0].start_ms == 500
     ear.session.turn_ended(1000)
     ear.results(0, 0.6, ("pizza", 0.0, 0.5), is_final=True, from_finalize=True)
     assert ear.kept.finals == ["I want pizza"]

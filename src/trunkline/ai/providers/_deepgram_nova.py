@@ -142,8 +142,7 @@ class NovaSession:
             case _:
                 pass
 
-    def lost(self) -> None:
-        self._interim = ()  # heard again
+    def lost(self) -> None: ...
 
     def closed(self, code: int, reason: str) -> ProviderError:
         return wire.closed(code, reason)

@@ -56,6 +56,7 @@ class SpeakEnd:
         self.wake = asyncio.Event()
         self.making: asyncio.Task[None] | None = None
         self.sequence = 0
+        self.stalled = False  # nothing more comes, whatever the client says
         self.left_over = b""  # the audio that is on its way when the client changes its mind
 
     async def run(self) -> None:
@@ -66,7 +67,9 @@ class SpeakEnd:
                 speaker = group.create_task(self._speak(group))
                 try:
                     while True:
-                        await self.control(await self.socket.receive_text())
+                        said = await self.socket.receive_text()
+                        if not self.stalled:
+                            await self.control(said)
                 finally:
                     speaker.cancel()
                     if self.making is not None:
@@ -120,17 +123,21 @@ class SpeakEnd:
                 self.making = None
 
     async def _make(self, text: str) -> None:
-        if (trouble := self.play.trouble(Place.ANSWERING)) is not None:
-            await misbehave(self.socket, trouble)
+        await self._trouble(Place.ANSWERING)
         count = 0
         async for chunk in _spoken(self.play, text, self.audio):
             self.left_over = chunk
             await self.socket.send_bytes(chunk)
             count += 1
-            if count == 3 and (trouble := self.play.trouble(Place.SPEAKING)) is not None:
-                await misbehave(self.socket, trouble)
+            if count == 3:
+                await self._trouble(Place.SPEAKING)
         self.left_over = b""
         await self.ended()
+
+    async def _trouble(self, place: Place) -> None:
+        if (trouble := self.play.trouble(place)) is not None:
+            self.stalled = trouble is Trouble.STALL
+            await misbehave(self.socket, trouble)
 
 
 class AuraEnd(SpeakEnd):
