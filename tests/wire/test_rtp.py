@@ -135,9 +135,10 @@ def test_an_address_that_is_nobodys_or_everybodys_is_refused(given: str, error: 
     assert str(refused.value) == f"{error} (at $.remote_ip)"
 
 
-def test_a_sessions_frames_are_as_long_as_its_packets() -> None:
-    spec = spec_for(wanted(ptime=30))
-    assert (spec.frame_ms, spec.lead_ms) == (30, 60)
+@pytest.mark.parametrize(("ptime", "max_frames", "lead_ms"), [(10, 4, 100), (20, 2, 100), (30, 1, 100), (60, 1, 180)])
+def test_a_sessions_frames_are_as_long_as_its_packets(ptime: int, max_frames: int, lead_ms: int) -> None:
+    spec = spec_for(wanted(ptime=ptime))
+    assert (spec.frame_ms, spec.max_frames, spec.lead_ms) == (ptime, max_frames, lead_ms)
 
 
 def test_what_is_random_is_random_in_each_session() -> None:

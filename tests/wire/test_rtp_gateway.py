@@ -362,7 +362,7 @@ def test_a_damaged_datagram_is_borne(at: int, value: int, rest: bytes) -> None:
     peer.say(damaged)
     peer.speak(range(21, 60))
     received = peer.codec.figures().received
-    assert received.played >= 30
+    assert received.played >= 20  # a wrong timestamp may cost the half second it takes to be disbelieved
 
 
 def test_rubbish_costs_no_memory() -> None:

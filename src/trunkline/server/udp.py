@@ -11,8 +11,6 @@ from trunkline.server.link import Receiver
 from trunkline.server.udp_ports import PortPair
 from trunkline.wire.base import BinaryFrame, Output
 
-DRAIN: Final = 32
-"""Datagrams read at one go. A flood on one call's port has to let the other calls have their turn."""
 MAX_DATAGRAM_BYTES: Final = 2048
 """Beyond any Ethernet's packet; what is longer is cut, and then malformed."""
 
@@ -133,20 +131,19 @@ class DatagramLink(Link):
     # --- from the peer ---------------------------------------------------------------------------------------------
 
     def _read(self) -> None:
-        for _ in range(DRAIN):
-            try:
-                data, source = self._recv(MAX_DATAGRAM_BYTES)
-            except OSError:  # there is no more; or an earlier datagram of ours could not be delivered, told here
-                return
-            if source == self._source and len(data) > 1:
-                self.latch.heard_at = self._loop.time()
-                if 192 <= data[1] <= 223:
-                    self._muxed = True
-                self.receiver.received(data, True)
-            else:
-                self._read_other(data, source)
-            if not self._open:
-                return
+        """One datagram. If there are more the loop calls again: a flood on one port leaves the others their turn, and
+        the usual packet costs no second look at an empty socket."""
+        try:
+            data, source = self._recv(MAX_DATAGRAM_BYTES)
+        except OSError:  # there is none after all; or one of ours could not be delivered, told here
+            return
+        if source == self._source and len(data) > 1:
+            self.latch.heard_at = self._loop.time()
+            if 192 <= data[1] <= 223:
+                self._muxed = True
+            self.receiver.received(data, True)
+        else:
+            self._read_other(data, source)
 
     def _read_other(self, data: bytes, source: tuple[Any, ...]) -> None:
         """What is too short for anything, or from an address that is not, or not yet, the peer's."""
@@ -162,20 +159,17 @@ class DatagramLink(Link):
             self._source = source
 
     def _read_control(self) -> None:
-        for _ in range(DRAIN):
-            try:
-                data, source = self._pair.rtcp.recvfrom(MAX_DATAGRAM_BYTES)
-            except OSError:
-                return
-            address = source[:2]
-            if kind_of(data) is Kind.RTCP and self.latch.allows_control(address):
-                if self.latch.symmetric:
-                    self._control = address
-                self.receiver.received(data, True)
-            else:
-                self.latch.strangers += 1
-            if not self._open:
-                return
+        try:
+            data, source = self._pair.rtcp.recvfrom(MAX_DATAGRAM_BYTES)
+        except OSError:
+            return
+        address = source[:2]
+        if kind_of(data) is Kind.RTCP and self.latch.allows_control(address):
+            if self.latch.symmetric:
+                self._control = address
+            self.receiver.received(data, True)
+        else:
+            self.latch.strangers += 1
 
     def _tick(self) -> None:
         self.receiver.received(TICK, True)

@@ -137,8 +137,10 @@ class Rtp:
 
 
 def spec_for(wanted: SessionWanted) -> WireSpec:
-    """``SPEC``, with frames as long as this session's packets, and never more than two of them on their way."""
-    return msgspec.structs.replace(SPEC, frame_ms=wanted.ptime, lead_ms=2 * wanted.ptime)
+    """``SPEC``, with frames as long as this session's packets."""
+    ptime = wanted.ptime
+    max_frames = max(1, SPEC.max_frames * SPEC.frame_ms // ptime)
+    return msgspec.structs.replace(SPEC, frame_ms=ptime, max_frames=max_frames, lead_ms=max(SPEC.lead_ms, 3 * ptime))
 
 
 SPEC: Final = WireSpec(
@@ -146,12 +148,13 @@ SPEC: Final = WireSpec(
     title="Plain RTP",
     media_path=PATH,
     formats=(MULAW_8K, ALAW_8K),
+    clears=True,  # what is still here: of the packets that have left, the last was heard a little more or less
     closes=True,
     digits_in=True,
     digits_out=True,
     frame_ms=20,
-    max_frames=1,
-    lead_ms=40,  # nothing that was sent can be dropped: what is short is soon over
+    max_frames=2,  # handed to the pacer at one go; each is a packet with a deadline of its own
+    lead_ms=100,  # waits here, not at the peer
     settings=RtpSettings,
     setup=_SETUP,
 )
