@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 import uvicorn
 from starlette.applications import Starlette
-from starlette.routing import Mount
+from starlette.routing import BaseRoute, Mount
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from trunkline import registry
@@ -203,9 +203,21 @@ async def standing_in(play: Play, *, port: int = 0, names: Sequence[str] = ()) -
     """The vendors ``names``, or all there are, on one loopback port, on this event loop, for as long as the context
     lasts."""
     providers = {name: registry.load("ai.providers", name) for name in names or vendors()}
-    app = Starlette(routes=[Mount(f"/{name}", routes=one.stand_in(play)) for name, one in providers.items()])
+    routes = [Mount(f"/{name}", routes=one.stand_in(play)) for name, one in providers.items()]
+    async with serving(routes, port=port) as base_url:
+        yield StandIns(base_url, play)
+
+
+@asynccontextmanager
+async def serving(routes: Sequence[BaseRoute], *, port: int = 0) -> AsyncIterator[str]:
+    """``routes`` on a loopback port, in the same way. Gives the base URL."""
     config = uvicorn.Config(
-        app, ws=_Cuttable, log_level="critical", lifespan="off", ws_per_message_deflate=False, access_log=False
+        Starlette(routes=routes),
+        ws=_Cuttable,
+        log_level="critical",
+        lifespan="off",
+        ws_per_message_deflate=False,
+        access_log=False,
     )
     server = _Server(config)
     with socket.create_server(("127.0.0.1", port)) as listener:
@@ -214,7 +226,7 @@ async def standing_in(play: Play, *, port: int = 0, names: Sequence[str] = ()) -
         task = asyncio.create_task(server._serve([listener]))  # ``serve`` would take the process's signals
         try:
             await server.up.wait()
-            yield StandIns(f"http://127.0.0.1:{listener.getsockname()[1]}", play)
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         finally:
             server.force_exit = True  # sockets that stall never finish
             server.enough.set()
