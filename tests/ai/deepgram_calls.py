@@ -26,10 +26,10 @@ def own(**settings: Any) -> Any:
     return PROVIDER.spec.settings(**settings)
 
 
-def settings(base_url: str, model: str, *, fallback: bool = False, voice: str = "", **more: Any) -> AgentSettings:
+def settings(there: str, model: str, *, fallback: bool = False, voice: str = "", **more: Any) -> AgentSettings:
     """What a provider gets for ``model`` at the stand-in."""
     options = {"fallback": "yes"} if fallback else {}
-    at = {**PROVIDER.stand_in_settings(f"{base_url}/deepgram"), **more}
+    at = {**PROVIDER.stand_in_settings(f"{there}/deepgram"), **more}
     return AgentSettings(model=model, voice=voice, options=options, own=own(**at))
 
 

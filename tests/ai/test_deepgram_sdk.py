@@ -1,14 +1,16 @@
 """The vendor's own client holds sessions with our stand-in of it: what it is told it understands."""
 
 import asyncio
+import inspect
 import warnings
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
-from deepgram_calls import LINE, Tone, hum, silence, tone, vendor
+from deepgram_calls import FACTS, LINE, PROVIDER, Kept, Tone, hum, listening, settings, silence, talking, tone, vendor
 
 from trunkline.ai.standin import WRONG_KEY
 from trunkline.audio.format import MULAW_8K
@@ -20,9 +22,15 @@ with warnings.catch_warnings():
     from deepgram import AsyncDeepgramClient
     from deepgram.core.api_error import ApiError
     from deepgram.environment import DeepgramClientEnvironment
+    from deepgram.listen.v1.client import AsyncV1Client as NovaListen
     from deepgram.listen.v1.types import ListenV1Metadata, ListenV1Results
+    from deepgram.listen.v2.client import AsyncV2Client as FluxListen
     from deepgram.listen.v2.types import ListenV2Connected, ListenV2TurnInfo, ListenV2Warning
+    from deepgram.speak.v1.audio.client import AsyncAudioClient as AuraBatch
+    from deepgram.speak.v1.client import AsyncV1Client as AuraSpeak
     from deepgram.speak.v1.types import SpeakV1Clear, SpeakV1Flush, SpeakV1Flushed, SpeakV1Metadata, SpeakV1Text
+    from deepgram.speak.v2.audio.client import AsyncAudioClient as FluxBatch
+    from deepgram.speak.v2.client import AsyncV2Client as FluxSpeak
     from deepgram.speak.v2.types import (
         SpeakV2Connected,
         SpeakV2Flush,
@@ -189,3 +197,67 @@ def test_what_the_vendor_has_no_word_for_is_refused() -> None:
                     pass
 
     asyncio.run(story())
+
+
+EVERYTHING: dict[str, Any] = {
+    "keyterms": ("Trunkline", "Luigi's"),
+    "eot_threshold": 0.8,
+    "eager_eot_threshold": 0.4,
+    "eot_timeout_ms": 3000,
+    "endpointing_ms": 250,
+    "utterance_end_ms": 1200,
+    "speed": 1.1,
+    "mip_opt_out": True,
+}
+
+
+ASKED_AT = [
+    ("flux-general-en", "websocket", FluxListen.connect),
+    ("flux-general-multi", "websocket", FluxListen.connect),
+    ("nova-3", "websocket", NovaListen.connect),
+    ("aura-2-thalia-en", "websocket", AuraSpeak.connect),
+    ("aura-2-thalia-en", "rest", AuraBatch.generate),
+    ("flux-alexis-en", "websocket", FluxSpeak.connect),
+    ("flux-alexis-en", "rest", FluxBatch.generate),
+]
+
+
+@pytest.mark.parametrize(
+    ("model", "transport", "theirs"), ASKED_AT, ids=[f"{asked[0]}-{asked[1]}" for asked in ASKED_AT]
+)
+def test_all_that_we_ask_for_is_something_to_ask_for(model: str, transport: str, theirs: Any) -> None:
+    listens = theirs in (FluxListen.connect, NovaListen.connect)
+
+    async def story() -> None:
+        async with vendor(play([LINE], voice=Tone(), stt_ms=210, voice_ms=5, speed=50)) as url:
+            own = settings(url, model, tts_transport=transport, base_url=f"{url}/deepgram/", **EVERYTHING)
+            part: Any = PROVIDER.stt(own) if listens else PROVIDER.tts(own)
+            await part.warm_up()
+            if listens:
+                turns = [(0.0, 720.0)] if model == "nova-3" else []
+                async with listening(part, [hum(MULAW_8K)], turns=turns) as (kept, _, _):
+                    await kept.until(lambda: bool(kept.finals))  # the stand-in took every parameter
+            else:
+                async with talking(part) as (kept, session, _):
+                    session.say("Hello there.", 1)
+                    session.finish(1)
+                    await kept.until(lambda: kept.ended(1))
+                    assert kept.audio(1) == tone("Hello there.", MULAW_8K)
+
+    asyncio.run(story())
+    asked = asyncio.run(_asked(model, transport, listens=listens))
+    assert asked.keys() <= inspect.signature(theirs).parameters.keys()
+    assert asked["model"] == [model]
+    assert asked["encoding"] == ["mulaw"]
+    assert asked["sample_rate"] == ["8000"]
+
+
+async def _asked(model: str, transport: str, *, listens: bool) -> dict[str, list[str]]:
+    """The query of the address that ``model`` is asked at."""
+    own = settings("http://127.0.0.1:9", model, tts_transport=transport, **EVERYTHING)
+    if listens:
+        address = PROVIDER.stt(own).open(FACTS, hears=MULAW_8K, emit=Kept()).address().url
+    else:
+        session = PROVIDER.tts(own).open(FACTS, speaks=MULAW_8K, emit=Kept())
+        address = session.url if transport == "rest" else session.address().url
+    return parse_qs(urlsplit(address).query)

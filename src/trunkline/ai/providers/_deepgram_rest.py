@@ -35,8 +35,8 @@ class RestSession:
         log: FilteringBoundLogger,
     ) -> None:
         self.mouth = Mouth(speaks, emit, log)
+        self.url = url
         self._http = http
-        self._url = url
         self._headers = headers
         self._patience = patience
         self._log = log
@@ -102,7 +102,7 @@ class RestSession:
         body = wire.encode(wire.Said(text))
         try:
             async with self._http.stream(
-                "POST", self._url, headers=self._headers, content=body, timeout=timeout
+                "POST", self.url, headers=self._headers, content=body, timeout=timeout
             ) as answer:
                 if answer.status_code != httpx.codes.OK:
                     return wire.refused(answer.status_code, dict(answer.headers), await answer.aread())

@@ -49,6 +49,7 @@ class Deepgram:
 
     def __init__(self, settings: AgentSettings, model: str) -> None:
         own = settings.own if isinstance(settings.own, Settings) else Settings()
+        own = msgspec.structs.replace(own, base_url=own.base_url.rstrip("/"))
         self.name = f"{NAME}/{model}"
         self._own = own
         self._model = model
@@ -149,7 +150,7 @@ class DeepgramTts(Deepgram):
 
 def key_question(own: Settings) -> KeyQuestion:
     """A key of any scope may ask about itself."""
-    return KeyQuestion(f"{own.base_url}/v1/auth/token", _authorization(own))
+    return KeyQuestion(f"{own.base_url.rstrip('/')}/v1/auth/token", _authorization(own))
 
 
 def _authorization(own: Settings) -> dict[str, str]:
