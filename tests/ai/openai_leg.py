@@ -53,6 +53,18 @@ class Letters:
         return b"".join(audio.silence(0) or bytes([ord(c) & 0x7F | 1]) * audio.bytes_for(40) for c in text)
 
 
+class Noise:
+    """A voice in which every moment of every text sounds different, so that what was heard can be found again."""
+
+    async def speak(self, text: str, audio: AudioFormat) -> bytes:
+        dice = np.random.default_rng(list(text.strip().encode()))
+        assert audio == MULAW_8K
+        # Mu-law codes of loud samples, of either sign.
+        codes = dice.integers(8, 40, audio.rate * 45 * len(text) // 1000) | dice.choice([0, 128])
+        loud: list[int] = codes.tolist()
+        return bytes(loud)
+
+
 class Tap:
     """A proxy in front of the stand-in that keeps what was said, both ways: (seconds, from us, message)."""
 
@@ -108,12 +120,15 @@ class Tap:
 class Leg:
     """An agent session in a call that hears every reply to its end, ``FASTER`` than real time."""
 
-    def __init__(self, model: AgentModel, wire: AudioFormat = MULAW_8K, *, hears_replies: bool = True) -> None:
+    def __init__(
+        self, model: AgentModel, wire: AudioFormat = MULAW_8K, *, hears_replies: bool = True, faster: int = FASTER
+    ) -> None:
         self.wire = wire
         self.events: list[tuple[float, AgentEvent]] = []
         self.session = model.open(FACTS, hears=wire, speaks=wire, emit=self._emit)
         self._loop = asyncio.get_running_loop()
         self._hears_replies = hears_replies
+        self._faster = faster
         self.pending = 0  # replies that are being heard
         self.fed_ms = 0.0
         self._changed = asyncio.Event()
@@ -123,7 +138,10 @@ class Leg:
         if isinstance(event, ReplyEnded) and self._hears_replies:
             self.pending += 1
             ms = self.wire.ms(len(self.audio(event.generation)))
-            self._loop.call_later(ms / 1000 / FASTER, self._heard, event.generation)
+            began = next(
+                (at for at, e in self.events if isinstance(e, ReplyAudio) and e.generation == event.generation), 0.0
+            )
+            self._loop.call_at(began + ms / 1000 / self._faster, self._heard, event.generation)
         self._changed.set()
 
     def _heard(self, generation: int) -> None:
@@ -162,7 +180,7 @@ class Leg:
         size = self.wire.bytes_for(20)
         began = self._loop.time()
         for i, at in enumerate(range(0, len(audio), size)):
-            await asyncio.sleep(began + i * 0.020 / FASTER - self._loop.time())
+            await asyncio.sleep(began + i * 0.020 / self._faster - self._loop.time())
             self.feed(audio[at : at + size])
 
     async def until(self, done: Callable[[], object], seconds: float = 4) -> None:
@@ -171,7 +189,7 @@ class Leg:
             while not done():
                 self._changed.clear()
                 self.feed(self.wire.silence(self.wire.rate // 50))
-                await asyncio.sleep(0.020 / FASTER)
+                await asyncio.sleep(0.020 / self._faster)
 
 
 @asynccontextmanager
@@ -181,6 +199,7 @@ async def on_the_line(
     tap: Tap | None = None,
     own: dict[str, Any] | None = None,
     hears_replies: bool = True,
+    faster: int = FASTER,
     **settings: Any,
 ) -> AsyncIterator[Leg]:
     """A call with a simulated OpenAI."""
@@ -189,7 +208,7 @@ async def on_the_line(
         async with nullcontext(given["base_url"]) if tap is None else tap.between(given["base_url"]) as base_url:
             kind = PROVIDER.spec.settings
             wanted = AgentSettings(own=kind(**(given | {"base_url": base_url} | (own or {}))), **settings)
-            leg = Leg(PROVIDER.agent(wanted), hears_replies=hears_replies)
+            leg = Leg(PROVIDER.agent(wanted), hears_replies=hears_replies, faster=faster)
             run = asyncio.create_task(leg.session.run())
             leg.session.tell(CallAnswered(), 0.0)
             try:

@@ -5,16 +5,15 @@ import base64
 from collections.abc import Sequence
 
 import msgspec
-import numpy as np
 import pytest
-from openai_leg import Tap, quiet, tone
+from openai_leg import Noise, Tap, quiet, tone
 
 from trunkline import registry
 from trunkline.ai.agent import Agent
 from trunkline.ai.base import Message, ToolSpec
 from trunkline.ai.standin import Answer
 from trunkline.ai.tools import tool
-from trunkline.audio.format import MULAW_8K, AudioFormat
+from trunkline.audio.format import MULAW_8K
 from trunkline.call.session import CallSession
 from trunkline.config import Config
 from trunkline.server.run import running
@@ -29,17 +28,6 @@ LINES = ["What are your opening hours?", "mm-hm", "No, wait a moment.", "Goodbye
 GREETING = "Good morning."
 HOURS = "We are open from nine to five."
 MORE = "On Saturdays it is ten to four, on Sundays we are closed, and so we are on all the holidays of the year."
-
-
-class Noise:
-    """A voice in which every moment of every text sounds different, so that what was heard can be found again."""
-
-    async def speak(self, text: str, audio: AudioFormat) -> bytes:
-        dice = np.random.default_rng(list(text.strip().encode()))
-        # Mu-law codes of loud samples, of either sign.
-        return (
-            (dice.integers(8, 40, audio.rate * 45 * len(text) // 1000) | dice.choice([0, 128])).astype("u1").tobytes()
-        )
 
 
 @tool

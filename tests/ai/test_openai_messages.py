@@ -1,6 +1,7 @@
 """OpenAI's messages one by one: what is read, what is sent, and rubbish."""
 
 import json
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from trunkline.ai.providers import _openai_commands as ours
+from trunkline.ai.providers import _openai_live_messages as live
 from trunkline.ai.providers import _openai_messages as realtime
 from trunkline.errors import RemoteError
 
 VECTORS = Path(__file__).parent.parent / "vectors" / "ai"
-READERS = {"realtime": realtime.read}
-SENT: dict[str, Any] = {"realtime": ours.ClientMessage}
+READERS: dict[str, Callable[[bytes], Any]] = {"realtime": realtime.read, "live": live.read}
+SENT: dict[str, Any] = {"realtime": ours.ClientMessage, "live": live.ClientMessage}
 
 
 def load(name: str) -> list[dict[str, Any]]:
@@ -66,3 +68,5 @@ def test_a_damaged_message_is_read_or_the_peers_fault(vector: dict[str, Any], da
 def test_audio_is_put_into_its_message_whole(audio: bytes) -> None:
     message = msgspec.json.decode(ours.append(audio), type=ours.ClientMessage)
     assert message == ours.AudioAppend(audio=audio)
+    message = msgspec.json.decode(live.append(audio), type=live.ClientMessage)
+    assert message == live.AudioAppend(audio=audio)

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 from openai import AsyncOpenAI, BaseModel
+from openai.types.live import ClientEvent, ConnectServerEvent
 from openai.types.realtime import RealtimeClientEvent, RealtimeServerEvent
-from openai_leg import Letters, Tap, on_the_line, quiet, tone
+from openai_leg import Letters, Noise, Tap, on_the_line, quiet, tone
 from pydantic import TypeAdapter
 
 from trunkline.ai.events import KeyPressed, ReplyAudio, ReplyEnded, ReplyInterrupted
@@ -22,6 +23,8 @@ from trunkline.testing.standins import play, standing_in
 
 REALTIME_OURS: TypeAdapter[Any] = TypeAdapter(RealtimeClientEvent)
 REALTIME_THEIRS: TypeAdapter[Any] = TypeAdapter(RealtimeServerEvent)
+LIVE_OURS: TypeAdapter[Any] = TypeAdapter(ClientEvent)
+LIVE_THEIRS: TypeAdapter[Any] = TypeAdapter(ConnectServerEvent)
 
 # What the vendor's documentation shows in a session and the SDK's type of it leaves out.
 SHOWN = {"$.session.object", "$.session.id"}
@@ -154,5 +157,85 @@ def test_the_sdks_client_holds_a_session_with_the_stand_in() -> None:
                 while refused.type != "error":
                     refused = await connection.recv()
                 assert refused.error.code == "response_cancel_not_active"
+
+    asyncio.run(story())
+
+
+def test_the_sdks_types_take_all_that_is_said_in_a_live_call() -> None:
+    async def story() -> Tap:
+        tap = Tap()
+
+        def mind(history: Any, tools: Any) -> Answer:
+            if history[-1].role == "tool":
+                return Answer("It is fine.")
+            return Answer("Let me see.", "weather", '{"town": "Rome"}')
+
+        game = play(voice=Noise(), mind=mind, stt_ms=5, model_ms=5, voice_ms=5)
+        agent: dict[str, Any] = {"greeting": "Hello.", "tools": (weather,), "instructions": "Be kind."}
+        async with on_the_line(game, tap=tap, faster=1, model="gpt-live-1", **agent) as leg:
+            await leg.until(lambda: leg.of(ReplyEnded))
+            await leg.say(tone(300), quiet(300))
+            await leg.until(lambda: leg.texts()[-1].endswith("It is fine."))
+            game.troubles.append((Place.HEARING, Trouble.CUT))
+            await leg.say(tone(300), quiet(200))
+            await leg.until(lambda: tap.received("session.started")[1:])
+        return tap
+
+    tap = asyncio.run(story())
+    for _, is_ours, message in tap.said:
+        judge(message, LIVE_OURS if is_ours else LIVE_THEIRS)
+    kinds = {message["type"] for _, is_ours, message in tap.said if is_ours}
+    assert kinds >= {
+        "session.start",
+        "session.input_audio.append",
+        "session.instructions.append",
+        "response.item.create",
+        "response.create",
+        "session.close",
+    }
+
+
+def test_the_sdks_client_holds_a_live_session_with_the_stand_in() -> None:
+    async def story() -> None:
+        game = play(("What now?",), voice=Noise(), mind=lambda history, tools: Answer("So it is."), stt_ms=1)
+        async with standing_in(game, names=["openai"]) as vendors:
+            settings = vendors.settings("openai")
+            async with (
+                AsyncOpenAI(api_key="key", base_url=settings["base_url"]) as client,
+                client.live.connect() as connection,
+            ):
+                await connection.send(
+                    {
+                        "type": "session.start",
+                        "session": {
+                            "model": "gpt-live-1",
+                            "instructions": "Be kind.",
+                            "audio": {
+                                "format": {"type": "audio/pcmu", "rate": 8000},
+                                "output": {"voice": "marin"},
+                            },
+                        },
+                    }
+                )
+                assert (await connection.recv()).type == "session.started"
+                for piece in (tone(200), quiet(200)):
+                    audio = base64.b64encode(piece).decode()
+                    await connection.send({"type": "session.input_audio.append", "audio": audio})
+                said, spoken, heard = "", b"", ""
+                async for event in connection:
+                    match event.type:
+                        case "session.output_audio.delta":
+                            spoken += base64.b64decode(event.delta)
+                        case "session.output_transcript.delta":
+                            said += event.delta
+                        case "session.input_transcript.delta":
+                            heard += event.delta
+                    if (await Noise().speak("So it is.", MULAW_8K)) in spoken:
+                        break
+                assert (said, heard) == ("So it is.", "What now?")
+                await connection.send({"type": "session.close"})
+                async for event in connection:
+                    if event.type == "session.closed":
+                        assert event.reason == "close_requested"
 
     asyncio.run(story())

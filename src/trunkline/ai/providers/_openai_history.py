@@ -108,10 +108,16 @@ class History:
         line.item = self._new_id()
         return _message("assistant", "output_text", line.text, line.item)
 
-    def texts(self) -> list[tuple[Literal["caller", "agent"], str]]:
+    def texts(self, speaking: dict[int, str]) -> list[tuple[Literal["caller", "agent"], str]]:
         """Who said what, for a session that takes nothing else."""
-        said = [line for line in self._lines if line.kind in ("caller", "agent") and line.text]
-        return [("caller" if line.kind == "caller" else "agent", line.text) for line in said[-REPLAYED:]]
+        said: list[tuple[Literal["caller", "agent"], str]] = []
+        for line in self._lines:
+            text = line.text
+            if not line.known and line.kind == "agent":
+                text = speaking.get(int(line.key), "").strip()
+            if text and line.kind in ("caller", "agent"):
+                said.append(("caller" if line.kind == "caller" else "agent", text))
+        return said[-REPLAYED:]
 
     def _find(self, kind: str, key: str) -> Line | None:
         return next((line for line in reversed(self._lines) if line.kind == kind and line.key == key), None)

@@ -193,10 +193,10 @@ def read(data: bytes) -> ServerMessage | Unknown:
     try:
         return _SERVER.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        return _unknown(data, error)
+        return unknown(data, error)
 
 
-def _unknown(data: bytes, error: Exception) -> Unknown:
+def unknown(data: bytes, error: Exception) -> Unknown:
     """A message whose only fault is a type we don't know."""
     at = _AT.search(str(error))
     where = at[1] if at else "$"

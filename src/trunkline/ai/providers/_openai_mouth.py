@@ -142,6 +142,8 @@ class Mouth:
         self._first_token(reply)
         if reply.words is None:
             reply.words = Words(self._format, self._pace)
+            if reply.past_text and not reply.past_text[-1].isspace() and not delta[:1].isspace():
+                delta = f" {delta}"
         reply.words.text(delta)
 
     def audio(self, message: AudioDelta) -> None:

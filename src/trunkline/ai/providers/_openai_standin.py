@@ -26,6 +26,7 @@ REFUSALS: Final = {
 
 def routes(play: Play) -> Sequence[BaseRoute]:
     """All that the vendor has of it."""
+    from trunkline.ai.providers._openai_standin_live import LiveEnd
     from trunkline.ai.providers._openai_standin_realtime import RealtimeEnd
 
     async def realtime(socket: WebSocket) -> None:
@@ -39,12 +40,22 @@ def routes(play: Play) -> Sequence[BaseRoute]:
         elif await admitted(socket, play):
             await RealtimeEnd(socket, play, model).serve()
 
+    async def live(socket: WebSocket) -> None:
+        if set(socket.query_params):
+            await socket.send_denial_response(refusal(400, "invalid_request_error", "unknown_parameter"))
+        elif await admitted(socket, play):
+            await LiveEnd(socket, play).serve()
+
     async def models(request: Request) -> Response:
         if refused := key_refusal(request.headers):
             return refusal(*refused)
         return JSONResponse({"object": "list", "data": []})
 
-    return [Route("/v1/models", models), WebSocketRoute("/v1/realtime", realtime)]
+    return [
+        Route("/v1/models", models),
+        WebSocketRoute("/v1/realtime", realtime),
+        WebSocketRoute("/v1/live/sessions", live),
+    ]
 
 
 def key_refusal(headers: Any) -> tuple[int, str, str] | None:
@@ -130,13 +141,19 @@ class End:
 
     async def complain(self, strange: Strange) -> None:
         """The client broke the protocol."""
-        await self.send(error_event(strange.code, event_id=strange.event_id))
+        await self.send(self.error(strange.code, event_id=strange.event_id))
 
-    async def send(self, message: dict[str, Any]) -> None:
-        """One message to the client."""
+    def error(self, code: str, kind: str = "invalid_request_error", event_id: str | None = None) -> dict[str, Any]:
+        """This socket's way to say so."""
+        return error_event(code, kind, event_id)
+
+    async def send(self, message: dict[str, Any], *, named: bool = True) -> None:
+        """One message to the client. ``named``: with an id of its own."""
         if self._stalled:
             await standin.stall()
-        await self.socket.send_text(msgspec.json.encode({"event_id": self.id("event"), **message}).decode())
+        if named:
+            message = {"event_id": self.id("event"), **message}
+        await self.socket.send_text(msgspec.json.encode(message).decode())
 
     def id(self, kind: str) -> str:
         """A new id, as the vendor makes them."""
@@ -165,10 +182,10 @@ class End:
             case Trouble.UNKNOWN:
                 await self.send({"type": "weather.report", "sky": "blue"})
             case Trouble.RATE_LIMIT:
-                await self.send(error_event("rate_limit_exceeded", "requests"))
+                await self.send(self.error("rate_limit_exceeded", "requests"))
             case _:
                 _, kind, code = REFUSALS[trouble]
-                await self.send(error_event(code, kind))
+                await self.send(self.error(code, kind))
                 await self.socket.close(3000 if trouble is Trouble.KEY else 1011, f"{kind}.{code}")
                 self._stalled = True
                 await standin.stall()

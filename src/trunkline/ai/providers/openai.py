@@ -8,6 +8,8 @@ from starlette.routing import BaseRoute
 from trunkline.ai.base import AgentModel, AgentSession, AgentSettings, CallFacts, Emit, ProviderSpec
 from trunkline.ai.keys import KeyQuestion, check_key
 from trunkline.ai.providers._openai_account import KEY_FROM, NAME, TITLE, OpenAISettings, key_question
+from trunkline.ai.providers._openai_live import FORMATS as LIVE_FORMATS
+from trunkline.ai.providers._openai_live import LiveSession
 from trunkline.ai.providers._openai_opening import FORMATS
 from trunkline.ai.providers._openai_realtime import RealtimeSession
 from trunkline.ai.standin import Play
@@ -27,18 +29,19 @@ _LATEST: Final = {
 class _Agent:
     """A model that hears and speaks. Telephones of G.711 are passed straight through; others are 24 kHz to it."""
 
-    hears: tuple[AudioFormat, ...] = tuple(FORMATS)
-    speaks: tuple[AudioFormat, ...] = tuple(FORMATS)
-
     def __init__(self, settings: AgentSettings) -> None:
         self.own: OpenAISettings = settings.own or OpenAISettings()
         self.settings = settings
         self.model = _LATEST.get(settings.model, settings.model)
         self.name = f"{NAME}/{self.model}"
+        self._session = LiveSession if self.model.startswith("gpt-live") else RealtimeSession
+        formats = LIVE_FORMATS if self._session is LiveSession else FORMATS
+        self.hears: tuple[AudioFormat, ...] = tuple(formats)
+        self.speaks: tuple[AudioFormat, ...] = tuple(formats)
         all_tools(settings.tools, settings.transfer_to)  # a mistake in them stops the start, not a call
 
     def open(self, facts: CallFacts, *, hears: AudioFormat, speaks: AudioFormat, emit: Emit) -> AgentSession:
-        return RealtimeSession(self, facts, hears, speaks, emit)
+        return self._session(self, facts, hears, speaks, emit)
 
     async def warm_up(self) -> None:
         question = key_question(self.own)

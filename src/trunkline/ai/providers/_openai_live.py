@@ -1,0 +1,376 @@
+"""A call's session with OpenAI's Live API: a model that hears and speaks all the time, and decides itself when.
+
+It has no turns, no bookkeeping of what was heard and no way to be cut off: a caller who interrupts it is heard by it,
+and it yields. So the call is told of the caller's words, and of speech only while the agent is silent: it never holds
+or cuts the agent's voice here, but for keys.
+"""
+
+import asyncio
+import time
+import traceback
+from typing import Final
+
+from msgspec import UNSET
+from structlog.typing import FilteringBoundLogger
+
+from trunkline import logs
+from trunkline.ai.base import CallFacts, Emit, ToolCall
+from trunkline.ai.events import (
+    AgentCommand,
+    AgentEvent,
+    AgentFailed,
+    CallAnswered,
+    KeyPressed,
+    ReplyAudio,
+    ReplyEnded,
+    ReplyHeard,
+    ReplyInterrupted,
+    ReplyStarted,
+    ReplyText,
+    Stage,
+    StageReached,
+)
+from trunkline.ai.handover import HandedOver
+from trunkline.ai.patience import Patience
+from trunkline.ai.providers import _openai_live_messages as wire
+from trunkline.ai.providers._openai_account import NAME, closed, failed, named, refused, socket_address
+from trunkline.ai.providers._openai_history import History, pressed
+from trunkline.ai.providers._openai_live_functions import LiveFunctions
+from trunkline.ai.providers._openai_live_gate import HANG_MS, Gate
+from trunkline.ai.providers._openai_live_pacing import Pacer
+from trunkline.ai.providers._openai_live_words import CallerWords
+from trunkline.ai.providers._openai_messages import Unknown
+from trunkline.ai.providers._openai_opening import GO_ON, GREET, SAY, VOICE, functions
+from trunkline.ai.providers._openai_realtime import Line
+from trunkline.ai.session import Address, ProviderSocket
+from trunkline.ai.toolbox import Toolbox
+from trunkline.audio.convert import Converter
+from trunkline.audio.format import ALAW_8K, MULAW_8K, PCM16_16K, PCM16_24K, AudioFormat
+from trunkline.errors import ProviderError
+
+FORMATS: Final = {
+    PCM16_24K: wire.Format("audio/pcm", 24000),
+    MULAW_8K: wire.Format("audio/pcmu", 8000),
+    ALAW_8K: wire.Format("audio/pcma", 8000),
+    PCM16_16K: wire.Format("audio/pcm", 16000),
+}
+"""One for both directions."""
+
+ANSWER: Final = "A fault on the line cut you off before you could answer. Answer the caller's last words now."
+NOBODY: Final = "There is nobody to ask. Answer with what you know."
+
+SILENT_S: Final = 0.7
+"""A stream that is known to be continuous, or a voice, does not stop for longer."""
+CONTINUOUS_MS: Final = 2000
+"""Of silence in the stream, before it is believed to be continuous."""
+LATE_WORDS_S: Final = 1.0
+"""Words that no voice has come for by then are told all the same."""
+
+
+class LiveSession:
+    """One call. ``hear``, ``tell`` and ``run`` are ``AgentSession``'s, the rest is the socket's ``Peer``."""
+
+    def __init__(self, line: Line, facts: CallFacts, hears: AudioFormat, speaks: AudioFormat, emit: Emit) -> None:
+        self._own, self._settings, self._model = line.own, line.settings, line.model
+        self._log: FilteringBoundLogger = logs.get(__name__).bind(call=facts.call_id)
+        toolbox = Toolbox(
+            self._settings.tools,
+            facts,
+            transfer_to=self._settings.transfer_to,
+            timeout_s=self._settings.manners.tool_timeout_s,
+            log=self._log,
+        )
+        delegate = self._own.live_delegate
+        self._config = wire.Session(
+            model=self._model,
+            audio=wire.Audio(FORMATS[hears], wire.Output(self._settings.voice or VOICE)),
+            instructions=self._settings.instructions or UNSET,
+            delegation=wire.functions(functions(toolbox.specs), delegate) if delegate else UNSET,
+            store=False,
+        )
+        self._tell_call = emit
+        self._history = History()
+        self._pacer = Pacer(hears)
+        self._gate = Gate(hears)
+        self._format = hears
+        self._convert = None if hears == speaks else Converter(hears, speaks)
+        self._words = CallerWords(self._emit, self._history)
+        self._functions = LiveFunctions(toolbox, send=self._send, emit=self._emit)
+        self._socket: ProviderSocket | None = None
+        self._group: asyncio.TaskGroup | None = None
+        self._standing = False
+        self._begun = False
+        self._answered = False
+        self._takes_over = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._renew_at = float("inf")
+        self._generation = 0
+        self._said: dict[int, str] = {}  # words of replies neither heard nor interrupted yet
+        self._pending = ""  # words whose voice has not come
+        self._pending_at = 0.0
+        self._audio_at = 0.0
+        self._silence_ms = 0.0
+        self._unanswered = False
+        self._seam = False  # the next words go on after a break
+
+    # --- what the call does -------------------------------------------------------------------------------------------
+
+    def hear(self, audio: bytes, now: float) -> None:
+        for piece in self._pacer.hear(audio, now):
+            self._append(piece)
+
+    def tell(self, command: AgentCommand, now: float) -> None:
+        match command:
+            case CallAnswered():
+                self._answered = True
+                if self._standing:
+                    self._greet()
+            case KeyPressed(digit):
+                self._history.wrote(pressed(digit))
+                self._instruct(f"{pressed(digit)} Answer that.")
+            case ReplyHeard(generation, heard_text) if generation in self._said:
+                del self._said[generation]
+                self._history.settled(generation, heard_text)
+            case ReplyInterrupted(generation, _, heard_text) if generation in self._said:
+                del self._said[generation]
+                self._history.settled(generation, heard_text)
+                self._functions.interrupted()
+                if generation == self._generation and self._gate.voice:
+                    self._gate.mute()
+            case _:  # about a reply that is settled already
+                pass
+
+    def take_over(self, call: HandedOver) -> None:
+        """Go on with a call another agent began."""
+        note = f"You take over a call from another agent, {call.sender}, who has told the caller so. {call.about}"
+        self._config.instructions = f"{self._settings.instructions}\n\n{note}".strip()
+        for message in call.history:
+            if message.role in ("caller", "agent", "key") and message.text:
+                self._history.earlier(message)
+        self._takes_over = True
+        self.tell(CallAnswered(), 0.0)
+
+    async def run(self) -> None:
+        brief = self._settings.options.get("fallback") == "yes"
+        socket = ProviderSocket(NAME, self, patience=Patience.brief() if brief else Patience(), log=self._log)
+        self._socket = socket
+        try:
+            async with asyncio.TaskGroup() as self._group:
+                self._group.create_task(socket.run())
+                try:
+                    await asyncio.get_running_loop().create_future()  # until cancelled
+                finally:
+                    socket.send(wire.encode(wire.SessionClose()))
+        except* ProviderError as given_up:
+            self._emit(AgentFailed(str(given_up.exceptions[0])))
+        except* Exception as broken:  # the outer edge of the session's tasks
+            first = broken.exceptions[0]
+            frames = traceback.format_tb(first.__traceback__)  # without its text: that may hold what somebody said
+            self._log.error("live session broke", exception=type(first).__name__, trace=frames)
+            self._emit(AgentFailed(f"the live session broke: {type(first).__name__}"))
+        finally:
+            self._standing, self._tell_call = False, _nobody
+            self._words.close()
+            if self._timer is not None:
+                self._timer.cancel()
+
+    # --- the connection -----------------------------------------------------------------------------------------------
+
+    def address(self) -> Address:
+        return socket_address(self._own, "/live/sessions")
+
+    def opened(self) -> None:
+        self.lost()
+        self._words.settle()
+        said = [
+            wire.Earlier("assistant" if who == "agent" else "user", [wire.Text(text)])
+            for who, text in self._history.texts(self._said)
+        ]
+        self._config.input = said or UNSET
+        if self._socket is not None:
+            self._socket.send(wire.encode(wire.SessionStart(session=self._config)))
+
+    def lost(self) -> None:
+        self._standing = False
+        self._pacer.stop()
+        self._functions.lost()
+
+    def closed(self, code: int, reason: str) -> ProviderError:
+        return closed(code, reason)
+
+    def refused(self, status: int, headers: dict[str, str], body: bytes) -> ProviderError:
+        return refused(status, headers, body)
+
+    def received(self, data: bytes, binary: bool) -> None:
+        match wire.read(data):
+            case wire.OutputAudio(delta):
+                self._audio_at = asyncio.get_running_loop().time()
+                self._play(self._gate.push(delta))
+                if not self._gate.voice:
+                    self._silence_ms += self._format.ms(len(delta))
+            case wire.OutputWords(delta):
+                self._say(delta)
+            case wire.InputWords(delta, start_ms, end_ms):
+                self._unanswered = True
+                places = self._pacer.position_ms(start_ms), self._pacer.worded(end_ms)
+                self._words.heard(delta, *places, agent_sounds=bool(self._said))
+            case wire.SessionStarted(session):
+                self._started(session)
+            case wire.ResponseEvent(event):
+                self._nested(event)
+            case wire.DelegationCreated(delegation):
+                if delegation.target == "client":
+                    self._send(wire.ThinkingAppend(content=NOBODY, delegation_id=delegation.id))
+            case wire.SessionClosed(reason):
+                raise ProviderError(
+                    NAME, "our fault" if reason == "content" else "transient", f"ended the session ({named(reason)})"
+                )
+            case wire.Failed(error):
+                self._error(failed(error.code, error.type), error.type)
+            case Unknown(kind):
+                if kind not in wire.OF_NO_USE:
+                    self._log.debug("provider message not known", kind=named(kind))
+        self._expect()
+
+    def _started(self, session: wire.Started) -> None:
+        if self._standing or self._socket is None:
+            return
+        loop = asyncio.get_running_loop()
+        self._socket.ready()
+        self._standing = True
+        lasts_s = 60 * self._own.session_minutes
+        if session.expires_at is not None:
+            left_s = session.expires_at - time.time()
+            lasts_s = min(lasts_s, max(left_s - 120, left_s / 2))
+        self._renew_at = loop.time() + lasts_s
+        for piece in self._pacer.start(loop.time()):
+            self._append(piece)
+        self._wake()
+        broken = self._said.get(self._generation, "").strip() if self._gate.voice else ""
+        if not self._begun:
+            if self._answered:
+                self._greet()
+        elif broken:
+            self._seam = True
+            self._instruct(GO_ON + broken)
+        elif self._unanswered:
+            self._instruct(ANSWER)
+        self._begun = True
+
+    def _error(self, problem: ProviderError, kind: str | None) -> None:
+        if not self._standing or problem.fault in ("bad key", "quota") or kind == "server_error":
+            raise problem
+        self._log.debug("provider complains", reason=str(problem))
+
+    # --- the agent's voice --------------------------------------------------------------------------------------------
+
+    def _greet(self) -> None:
+        if self._takes_over:
+            self._instruct("Go on with the call now.")
+        else:
+            self._instruct(SAY + self._settings.greeting if self._settings.greeting else GREET)
+
+    def _play(self, story: list[bytes | bool]) -> None:
+        for part in story:
+            if part is True:
+                self._begin()
+            elif part is False:
+                self._end()
+            else:
+                audio = part if self._convert is None else self._convert.process(part)
+                self._emit(ReplyAudio(audio, self._generation))
+
+    def _begin(self) -> None:
+        self._words.settle()
+        self._unanswered = self._seam = False
+        self._generation += 1
+        self._said[self._generation] = ""
+        self._history.reply(self._generation)
+        self._emit(ReplyStarted(self._generation))
+        self._emit(StageReached(Stage.SYNTHESIS_FIRST_BYTE, self._generation))
+        pending, self._pending = self._pending, ""
+        if pending:
+            self._announce(pending)
+
+    def _end(self) -> None:
+        if self._convert is not None:
+            self._convert.reset()
+        self._emit(ReplyEnded(self._generation))
+        self._functions.said()
+
+    def _say(self, text: str) -> None:
+        """Words, some time before or after their voice."""
+        if self._gate.voice:
+            self._announce(text)
+            return
+        if self._gate.muted:
+            return
+        if not self._pending:
+            self._pending_at = asyncio.get_running_loop().time()
+        self._pending += text
+
+    def _announce(self, text: str) -> None:
+        if self._seam and not text[:1].isspace():
+            text = f" {text}"
+        self._seam = False
+        if self._generation in self._said:
+            self._said[self._generation] += text
+        self._emit(ReplyText(text, self._generation))
+
+    # --- functions ----------------------------------------------------------------------------------------------------
+
+    def _nested(self, event: wire.Nested) -> None:
+        item = event.item
+        if event.type == "response.output_item.done" and item is not None and item.type == "function_call":
+            self._functions.called(ToolCall(item.name, item.arguments, item.call_id))
+        elif event.type == "response.completed" and self._group is not None and self._functions.any:
+            self._group.create_task(self._functions.carry_out())
+
+    # --- time ---------------------------------------------------------------------------------------------------------
+
+    def _wake(self) -> None:
+        """The timer of a session that stands: fills holes, and notices what has not come."""
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        if not self._standing:
+            return
+        for piece in self._pacer.tick(now):
+            self._append(piece)
+        if self._gate.voice and now - self._audio_at > HANG_MS / 1000 and not self._is_continuous:
+            self._play(self._gate.end())
+        if self._pending and not self._gate.voice and now - self._pending_at > LATE_WORDS_S:
+            self._begin()  # so that the record has them
+            self._emit(ReplyAudio(self._format.silence(self._format.rate // 50), self._generation))
+            self._end()
+        if now >= self._renew_at and not self._gate.voice and not self._words.speaking and self._socket is not None:
+            self._renew_at = float("inf")
+            self._socket.renew()
+        self._timer = loop.call_at(max(self._pacer.due, now + 0.005), self._wake)
+
+    @property
+    def _is_continuous(self) -> bool:
+        return self._silence_ms >= CONTINUOUS_MS
+
+    def _expect(self) -> None:
+        if self._standing and self._socket is not None:
+            self._socket.expect(SILENT_S if self._is_continuous else None)
+
+    # --- inside -------------------------------------------------------------------------------------------------------
+
+    def _append(self, piece: bytes) -> None:
+        if self._socket is not None:
+            self._socket.send(wire.append(piece))
+
+    def _instruct(self, text: str) -> None:
+        self._send(wire.InstructionsAppend(content=text, delegation_id=None))
+
+    def _send(self, message: wire.ClientMessage) -> None:
+        if self._standing and self._socket is not None:
+            self._socket.send(wire.encode(message))
+
+    def _emit(self, event: AgentEvent) -> None:
+        self._tell_call(event)
+
+
+def _nobody(event: AgentEvent) -> None:
+    """The call is over."""
