@@ -364,6 +364,29 @@ def test_the_peers_goodbye_ends_the_call_and_is_answered(offset: int) -> None:
     run(story)
 
 
+def test_a_peer_may_be_at_an_ipv6_address() -> None:
+    async def story(ours: House) -> None:
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as ear:
+            ear.bind(("::1", 0))
+            ear.settimeout(5)
+            port = (await ours.open(remote_ip="::1", remote_port=ear.getsockname()[1]))["local_port"]
+            for n in range(3):
+                ear.sendto(RtpPacket(0, n, 160 * n, 7, bytes(160)).build(), ("::1", port))
+
+            async def all_read() -> bool:
+                return bool((await ours.figures())["received"]["packets"] == 3)
+
+            await settled(all_read)
+            assert RtpPacket.parse(ear.recv(2048)).payload == MULAW_8K.silence(160)
+
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind(("::1", 0))
+        except OSError:
+            pytest.skip("this machine has no IPv6")
+    run(story, host="::1")
+
+
 def test_a_peer_that_falls_silent_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRUNKLINE_CALL_SILENCE_TIMEOUT_S", "0.3")
 

@@ -85,7 +85,7 @@ def unicast(text: str) -> str:
         "unspecified": address.is_unspecified,
         "multicast": address.is_multicast,
         "broadcast": address == ipaddress.IPv4Address("255.255.255.255"),
-        "reserved": address.is_reserved,
+        "reserved": address.is_reserved and not address.is_loopback,  # ::1 is in a reserved block
     }
     for kind, it_is in kinds.items():
         if it_is:
