@@ -4,6 +4,7 @@ By level alone, so as good as the line is quiet: where noise is louder than the 
 the recogniser says so, and to end when it says that.
 """
 
+from collections import deque
 from collections.abc import Callable
 from typing import Final
 
@@ -18,6 +19,8 @@ GAP_MS: Final = 400
 """Quiet for longer, a voice has begun anew. Between the words of a sentence it is shorter."""
 
 _BLOCK_MS: Final = 20
+_REMEMBERED: Final = 16
+"""Voices: those of the last seconds, even of somebody who says one word at a time."""
 
 _LINEAR: Final[dict[Encoding, Callable[[bytes], bytes]]] = {
     Encoding.MULAW: g711.decode_mulaw,
@@ -29,17 +32,25 @@ _LINEAR: Final[dict[Encoding, Callable[[bytes], bytes]]] = {
 class Loudness:
     """Push all of the audio. Positions are milliseconds from the first of it."""
 
-    __slots__ = ("_block", "_linear", "_position", "_step_ms", "began_ms", "until_ms")
+    __slots__ = ("_began", "_block", "_linear", "_position", "_step_ms", "until_ms")
 
     def __init__(self, audio: AudioFormat) -> None:
-        self.began_ms = 0.0
-        """Where the latest voice began."""
         self.until_ms = 0.0
-        """Where it was heard last."""
+        """Where the latest voice was heard last; 0 before the first."""
+        self._began: deque[float] = deque(maxlen=_REMEMBERED)
         self._linear = _LINEAR[audio.encoding]
         self._block = 2 * audio.rate * _BLOCK_MS // 1000
         self._position = 0.0
         self._step_ms = 1000 / (2 * audio.rate)
+
+    @property
+    def began_ms(self) -> float:
+        """Where the latest voice began; 0 before the first."""
+        return self._began[-1] if self._began else 0.0
+
+    def began_since(self, at_ms: float) -> float:
+        """Where the first voice of those that began there or later did; the latest one, if none did."""
+        return next((began for began in self._began if began >= at_ms), self.began_ms)
 
     def push(self, audio: bytes) -> None:
         """Whole samples; best in pieces of whole blocks, for each piece is measured by itself."""
@@ -48,6 +59,6 @@ class Loudness:
             block = pcm[at : at + self._block]
             if measure(block).rms >= LOUD:
                 if self._position - self.until_ms > GAP_MS or not self.until_ms:
-                    self.began_ms = self._position
+                    self._began.append(self._position)
                 self.until_ms = self._position + len(block) * self._step_ms
             self._position += len(block) * self._step_ms

@@ -185,10 +185,11 @@ class SpeakSession:
         text, speech.unsent = speech.unsent, ""
         if speech.context and self._is_stale(speech):
             self._made(speech)
+        speech.mouth.words.say(text)
         if not speech.context:
             self._contexts += 1
             speech.context = f"{self._name}-{speech.generation}-{self._contexts}"
-        speech.mouth.words.say(text)
+            text = text.lstrip()
         speech.waits = True
         self._socket.send(wire.say(self._voice, speech.context, text, more=True))
 

@@ -7,6 +7,7 @@ to its end, and sent.
 
 import asyncio
 import base64
+import re
 from typing import Any, Final, Literal
 
 import msgspec
@@ -221,12 +222,7 @@ class SpeakEnd:
 
 
 def _timed(text: str, from_ms: float, length_ms: float) -> list[tuple[str, float, float]]:
-    """The words of ``text``, each as long as its letters, with pauses as long as one letter."""
-    words = text.split()
-    letters = sum(map(len, words)) + max(0, len(words) - 1)
-    timed, at = [], 0
-    for word in words:
-        start, end = (from_ms + length_ms * place / letters for place in (at, at + len(word)))
-        timed.append((word, round(start, 3), round(end, 3)))
-        at += len(word) + 1
-    return timed
+    """The words of ``text``, where they are if all its letters, spaces too, last equally long."""
+    letter_ms = length_ms / max(1, len(text))
+    spans = ((word[0], *word.span()) for word in re.finditer(r"\S+", text))
+    return [(word, round(from_ms + a * letter_ms, 3), round(from_ms + b * letter_ms, 3)) for word, a, b in spans]

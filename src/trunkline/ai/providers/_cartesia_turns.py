@@ -14,8 +14,9 @@ where noise hides it, the place of the news.
 audio that is kept, the words known at that point are put before the new ones.
 
 Ink need not say anything while a caller pauses, so a silent connection is not known to be dead. But as the new one
-hears the turn again, replacing it loses nothing. So that is done when the silence gets long, and when a voice goes on
-without a turn; and if the new one is as silent, it was only thoughtful, and is given twice as long from then on.
+hears the turn again, replacing it loses nothing. So that is done when both of them have been silent for long, and when
+a voice goes on without a turn; and if the new one is as silent, it was only thoughtful, and is given twice as long from
+then on.
 """
 
 import asyncio
@@ -41,8 +42,14 @@ CHUNK_MS: Final = 60
 GAP_MS: Final = 200
 """Without audio from the call for so long, silence is sent; and again after as long."""
 
-IN_TURN_S: Final = 1.0
-"""Of silence in a turn, at first, after which the connection is replaced."""
+QUIET_S: Final = 1.0
+"""Of silence of both in a turn, at first, after which the connection is replaced."""
+
+LOUD_S: Final = 3.0
+"""The same while the caller speaks: words are due, but nobody waits for them yet."""
+
+PAUSE_MS: Final = 100
+"""Quiet for so long, the caller may be done."""
 
 UNNOTICED_MS: Final = 1500
 """Of a voice without a turn, at first, after which the connection is replaced."""
@@ -97,8 +104,10 @@ class TurnsSession:
         self._turn: Turn | None = None
         self._deaf = False  # to the rest of a turn that we ended, but the vendor did not
         self._ended_ms = 0.0  # the turn before
+        self._again_ms = (0.0, 0.0)  # from where to where the connection heard at once what was older
         self._news_at = 0.0
-        self._quiet_s = IN_TURN_S
+        self._quiet_s = QUIET_S
+        self._pausing = False  # the caller, in the middle of a turn
         self._unnoticed_ms = float(UNNOTICED_MS)
         self._blamed_ms = -1.0  # where the voice began for which the connection was replaced
 
@@ -132,6 +141,7 @@ class TurnsSession:
     def opened(self) -> None:
         self._deaf = False
         self._line.restart()
+        self._again_ms = (self._line.kept_ms, self._line.heard_ms)
         if self._turn is not None:
             self._turn.due_ms = self._line.heard_ms + PATIENCE_MS
 
@@ -195,14 +205,20 @@ class TurnsSession:
         if self._turn is not None:
             self._turn.due_ms = None
             return self._turn
-        heard_ms, began_ms = self._line.heard_ms, self._loud.began_ms
-        if not self._sounds() or heard_ms - began_ms > LONGEST_ONSET_MS:
-            began_ms = heard_ms
-        self._turn = Turn(max(began_ms, self._ended_ms))
+        self._turn = Turn(max(self._onset_ms(), self._ended_ms))
+        self._pausing = False
         self._line.done(self._turn.began_ms - MARGIN_MS)
         self._expect()
         self._emit(SpeechStarted(self._turn.began_ms))
         return self._turn
+
+    def _onset_ms(self) -> float:
+        """Where the turn began that the vendor has just told of."""
+        heard_ms, began_ms = self._line.heard_ms, self._loud.began_ms
+        since_ms, until_ms = self._again_ms
+        if until_ms - since_ms > ONSET_MS and heard_ms - until_ms <= ONSET_MS:  # it may be an old one
+            return self._loud.began_since(max(since_ms, self._ended_ms))
+        return began_ms if self._sounds() and heard_ms - began_ms <= LONGEST_ONSET_MS else heard_ms
 
     def _tell(self, turn: Turn, transcript: str) -> None:
         turn.text = transcript
@@ -226,13 +242,18 @@ class TurnsSession:
         self._emit(CallerSaid(turn.whole, final=True))
 
     def _expect(self) -> None:
-        self._socket.expect(None if self._turn is None else self._quiet_s)
+        in_turn_s = self._quiet_s if self._pausing else max(LOUD_S, self._quiet_s)
+        self._socket.expect(None if self._turn is None else in_turn_s)
 
     # --- watching ---
 
     def _watch(self, turn: Turn) -> None:
         """What the vendor does not say of a turn in time is said for it."""
         heard_ms = self._line.heard_ms
+        pausing = heard_ms - self._loud.until_ms >= PAUSE_MS
+        if pausing != self._pausing and self._socket.is_ready:
+            self._pausing = pausing
+            self._expect()
         if turn.due_ms is not None and heard_ms >= turn.due_ms and self._socket.is_ready:
             turn.before, turn.text = turn.told, ""  # there was no more of it than that
             self._end(turn)

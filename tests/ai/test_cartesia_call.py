@@ -1,0 +1,121 @@
+"""Whole calls in real time: a telephone, the gateway, and Cartesia's simulated end hearing and speaking."""
+
+import asyncio
+
+import msgspec
+import pytest
+from deepgram_calls import Tone, hum, silence, tone
+
+from trunkline import registry
+from trunkline.ai.agent import Agent
+from trunkline.audio.format import MULAW_8K
+from trunkline.call.session import CallSession
+from trunkline.config import Config
+from trunkline.server.run import running
+from trunkline.testing.call import PlacedCall, place
+from trunkline.testing.phone import Phone
+from trunkline.testing.script import Action, HangUp, InterruptReply, Say, Wait, WaitForQuiet, WaitForReply
+from trunkline.testing.standins import play, standing_in
+from trunkline.wire.base import Platform
+
+TWILIO: Platform = registry.load("wire", "twilio")
+LINES = ["What are your opening hours?", "No, I want to book a table.", "Thank you, goodbye."]
+HOURS = "We are open from Monday to Friday, nine to five."
+ASKED = silence(MULAW_8K, 200) + hum(MULAW_8K, 720)
+LETTER_MS = 40  # of Tone
+
+RECOGNISERS = ["ink-2", "ink-whisper"]
+
+
+class Done(msgspec.Struct, frozen=True):
+    """A call as both of its ends know it."""
+
+    session: CallSession
+    placed: PlacedCall
+
+
+async def hold(recogniser: str) -> Done:
+    over: asyncio.Future[CallSession] = asyncio.get_running_loop().create_future()
+    async with standing_in(play(LINES, voice=Tone(200), stt_ms=230, speed=20), names=["cartesia"]) as vendors:
+        config = Config.load(host="127.0.0.1", port=0)
+        config = config.with_platform(TWILIO.spec, auth_token="0123456789abcdef0123456789abcdef")
+        config = config.with_provider("cartesia", **vendors.settings("cartesia"))
+        codec = TWILIO.phone(config.platform(TWILIO.spec), call_id="CA1", caller="+15005550006", callee="+15005550001")
+        actions: list[Action] = [
+            WaitForQuiet(300),
+            Say(ASKED),
+            InterruptReply(700, hum(MULAW_8K, 900)),
+            WaitForReply(400),
+            Wait(100),
+            HangUp(),
+        ]
+        agent = Agent("", stt=f"cartesia/{recogniser}", tts="cartesia/sonic-3.5", greeting="Hello.")
+        async with running(config, agent, keep=over.set_result) as service:
+            placed = await place(Phone(codec, actions), service.gateway.base_url, limit_s=20)
+            return Done(await asyncio.wait_for(over, 5), placed)
+
+
+@pytest.fixture(scope="module")
+def calls() -> dict[str, Done]:
+    async def both() -> dict[str, Done]:
+        return dict(zip(RECOGNISERS, await asyncio.gather(*map(hold, RECOGNISERS)), strict=True))
+
+    return asyncio.run(both())
+
+
+@pytest.mark.parametrize("recogniser", RECOGNISERS)
+def test_both_are_understood_and_every_sample_is_accounted_for(calls: dict[str, Done], recogniser: str) -> None:
+    session, outcome = calls[recogniser].session, calls[recogniser].placed.outcome
+    assert outcome.ok, outcome.complaints
+    assert session.ledger.balances
+    said = [line.text for line in session.transcript if line.speaker == "caller"]
+    assert said[:2] == LINES[:2]
+    assert any("booking" in line.text for line in session.transcript if line.speaker == "agent")
+
+
+@pytest.mark.parametrize("recogniser", RECOGNISERS)
+def test_what_was_heard_of_an_interrupted_reply_is_known_to_the_word(calls: dict[str, Done], recogniser: str) -> None:
+    session, outcome = calls[recogniser].session, calls[recogniser].placed.outcome
+    assert session.barge_ins == 1
+    assert session.ledger.agent.cleared > 0
+    assert outcome.clears
+    (cut,) = [line for line in session.transcript if line.interrupted]
+    assert HOURS.startswith(cut.text)
+    # What the telephone played of it, in letters. The gateway is sure of what was played up to 100 ms ago.
+    whole = tone(HOURS, MULAW_8K)
+    heard = outcome.heard[outcome.heard.index(whole[: 8 * 400]) :]
+    played = next(n for n in range(len(whole) + 1) if heard[n : n + 1] != whole[n : n + 1])
+    surely, at_most = (max(0, MULAW_8K.ms(played) - late) / LETTER_MS for late in (100, 0))
+    assert cut.text.startswith(words_in(surely))
+    assert words_in(at_most).startswith(cut.text)
+    assert cut.text
+
+
+def words_in(letters: float) -> str:
+    """The words of the reply that are whole in so many letters of it."""
+    heard = ""
+    for word in HOURS.split():
+        longer = f"{heard} {word}".strip()
+        if len(longer) > letters:
+            break
+        heard = longer
+    return heard
+
+
+@pytest.mark.parametrize("recogniser", RECOGNISERS)
+def test_mu_law_comes_through_untouched_and_without_its_leading_silence(
+    calls: dict[str, Done], recogniser: str
+) -> None:
+    heard = calls[recogniser].placed.outcome.heard
+    assert tone("Hello.", MULAW_8K) in heard
+    began = heard.index(tone("We are open", MULAW_8K))
+    assert heard[began - 640 : began] == silence(MULAW_8K, 80)
+
+
+@pytest.mark.parametrize("recogniser", RECOGNISERS)
+def test_each_stage_of_a_reply_is_stamped(calls: dict[str, Done], recogniser: str) -> None:
+    turns = calls[recogniser].session.turns
+    assert turns
+    for turn in turns:
+        stages = msgspec.to_builtins(turn.latency)
+        assert any(value for value in stages.values()), stages
