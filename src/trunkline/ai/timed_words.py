@@ -123,7 +123,7 @@ class TimedWords:
     @property
     def all_timed(self) -> bool:
         """All words of the text have their times: none is due."""
-        return not _plain(self._text[self._cursor :])
+        return not any(map(str.isalnum, self._text[self._cursor :]))
 
     @property
     def rest(self) -> tuple[str, int]:
