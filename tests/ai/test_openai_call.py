@@ -152,3 +152,63 @@ def test_the_function_was_called_and_the_transcript_is_what_was_said(call: Done)
     assert agent[:2] == [GREETING, HOURS]
     assert MORE.startswith(agent[2])
     assert agent[3:] == ["You said: No, wait a moment.", "Goodbye to you."]
+
+
+# --- the same telephone, and a model that speaks all the time ---------------------------------------------------------
+
+
+async def hold_live() -> Done:
+    over: asyncio.Future[CallSession] = asyncio.get_running_loop().create_future()
+    game = play(["What are your opening hours?", "Goodbye."], mind=mind, voice=Noise(), stt_ms=50)
+    tap = Tap()
+    async with (
+        standing_in(game, names=["openai"]) as vendors,
+        tap.between(vendors.settings("openai")["base_url"]) as base_url,
+    ):
+        config = Config.load(host="127.0.0.1", port=0)
+        config = config.with_platform(TWILIO.spec, auth_token="0123456789abcdef0123456789abcdef")
+        config = config.with_provider("openai", api_key="simulated", base_url=base_url)
+        codec = TWILIO.phone(config.platform(TWILIO.spec), call_id="CA1", caller="+15005550006", callee="+15005550001")
+        actions: list[Action] = [
+            WaitForQuiet(300),
+            Say(quiet(200) + tone(700)),
+            InterruptReply(2500, tone(500)),
+            WaitForReply(1200),
+            HangUp(),
+        ]
+        agent = Agent("Be kind.", model="openai/gpt-live-1", greeting=GREETING, tools=[hours])
+        async with running(config, agent, keep=over.set_result) as service:
+            placed = await place(Phone(codec, actions), service.gateway.base_url, limit_s=30)
+            return Done(await asyncio.wait_for(over, 5), placed, tap)
+
+
+@pytest.fixture(scope="module")
+def live_call() -> Done:
+    return asyncio.run(hold_live())
+
+
+def test_a_live_call_goes_through_bit_for_bit_and_is_never_held(live_call: Done) -> None:
+    outcome, session = live_call.placed.outcome, live_call.session
+    assert outcome.ok, outcome.complaints
+    assert session.ledger.balances
+    assert session.end_reason == "agent finished"
+    assert not outcome.clears
+    assert session.barge_ins == session.resumed == 0
+    for text in (GREETING, HOURS, "Goodbye to you."):
+        assert len(heard_of(live_call, text)) == 1, text
+    assert not live_call.tap.received("error")
+    assert [line.text for line in session.transcript if line.speaker == "caller"] == [
+        "What are your opening hours?",
+        "Goodbye.",
+    ]
+
+
+def test_a_live_model_yields_by_itself_and_the_callers_voice_reaches_it_unchanged(live_call: Done) -> None:
+    heard = b"".join(heard_of(live_call, MORE))
+    assert 0 < len(heard) < len(asyncio.run(Noise().speak(MORE, MULAW_8K)))
+    sent = b"".join(base64.b64decode(m["audio"]) for m in live_call.tap.sent("session.input_audio.append"))
+    said = live_call.placed.outcome.said
+    voice = tone(700)
+    assert voice in said
+    assert voice in sent
+    assert len(sent) / 8000 == pytest.approx(len(said) / 8000, abs=0.3)

@@ -96,7 +96,7 @@ class Pacer:
             if len(waiting) > self._format.bytes_for(LAG_MS) and measure(self._linear(piece)).rms < QUIET:
                 continue
             out.append(piece)
-            self._until = max(self._until, now - LATE_S) + FRAME_MS / 1000
+            self._until += FRAME_MS / 1000
             self._session_ms += FRAME_MS
             self._sent.append((self._session_ms, self.heard_ms - self._format.ms(len(waiting)), piece))
         if len(self._sent) > KEEP_MS // FRAME_MS:

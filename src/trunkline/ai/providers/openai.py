@@ -26,6 +26,41 @@ _LATEST: Final = {
 }
 
 
+ABOUT: Final = """\
+Whole agents that hear and speak, by two of its protocols. A phone's mu-law or A-law is passed through untouched both
+ways; any other phone is 24 kHz PCM to it. `openai`, `openai/gpt-realtime` and `openai/gpt-realtime-2.1` are the same:
+the names without a version are shut down on 2027-01-20. Any other model is passed on by its name, `gpt-live-…` to Live.
+
+**Realtime.** The server finds the caller's turns: by silence, or with `OPENAI_TURN_DETECTION=semantic` by what was
+said. Whether a caller interrupts or only agrees is decided in the call, and what the caller did not hear is truncated
+at the vendor to the millisecond. That costs one round trip for each turn; `OPENAI_PROMPT_ANSWERS=true` lets the server
+answer by itself whenever the agent is silent. Functions may be called several at a time. A greeting is asked for word
+for word, which a model can't be made to keep to. The words of a reply are placed beside its audio by the pace of the
+voice, which is an estimate; its audio is counted. A session is replaced between two turns after
+`OPENAI_SESSION_MINUTES` (55), before the vendor ends it at 60 minutes.
+
+**Live.** The model hears and speaks all the time and decides itself when to yield: nothing is truncated, since nothing
+can be, and the call is told of the caller's speech only while the agent is silent. It gets the caller's audio without
+holes and never in a burst; its endless stream is cut into replies by its silences. Functions are called by a text model
+at the vendor's (`OPENAI_LIVE_DELEGATE`); without one there are none. Keys are told to it in words. Questions to a
+silent caller are left to the model.
+
+**When something goes wrong.** A lost or silent connection is made anew at once: the conversation is told again as text,
+audio that nobody had words for is sent again, and a reply that broke off goes on where it did while the caller hears
+what is there already. A response that fails is tried again up to three times. A refused key, or an account with nothing
+left, ends the call's agent at once.
+
+**Azure, and whoever else speaks the protocol:** `OPENAI_BASE_URL=https://NAME.openai.azure.com/openai/v1`,
+`OPENAI_AUTH_HEADER=api-key`, and the deployment's name as the model; `OPENAI_QUERY='{"api-version": "…"}'` puts more on
+every address. Paths of dated API versions, which still use the names of the beta, are not supported; nor are images,
+MCP tools, stored prompts, SIP and WebRTC.
+
+Further settings: `OPENAI_TRANSCRIPTION_MODEL` (empty: turns without words), `OPENAI_VAD_THRESHOLD`,
+`OPENAI_SILENCE_MS`, `OPENAI_PREFIX_MS`, `OPENAI_EAGERNESS`, `OPENAI_NOISE_REDUCTION`, `OPENAI_SPEED`,
+`OPENAI_MAX_OUTPUT_TOKENS`, `OPENAI_REASONING_EFFORT`, `OPENAI_ORGANIZATION`, `OPENAI_PROJECT`.
+"""
+
+
 class _Agent:
     """A model that hears and speaks. Telephones of G.711 are passed straight through; others are 24 kHz to it."""
 
@@ -59,7 +94,7 @@ class _Provider:
         key_from=KEY_FROM,
         offline="the agent local, or a simulated OpenAI: trunkline demo --model openai",
         models=MODELS,
-        about="Whole agents that hear and speak. A phone's mu-law or A-law goes both ways untouched.",
+        about=ABOUT,
     )
 
     def agent(self, settings: AgentSettings) -> AgentModel:
