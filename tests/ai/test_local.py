@@ -107,6 +107,7 @@ def test_a_spoken_question_gets_a_spoken_answer_and_a_goodbye_hangs_up() -> None
 
 @pytest.mark.parametrize("detector", ["silero", "webrtc"])
 def test_without_a_recogniser_it_says_so_and_serves_keys(detector: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trunkline.ai.providers._moonshine_model.installed", lambda: False)
     if detector == "webrtc":
         monkeypatch.setattr("trunkline.ai.models.find_silero", lambda cache: None)
 

@@ -11,7 +11,7 @@ import tempfile
 import zipfile
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol, runtime_checkable
 
 from trunkline import logs
 from trunkline.errors import ConfigError
@@ -25,6 +25,16 @@ DEFAULT_CACHE: Final = Path("~/.cache/trunkline/models")
 _WHEEL: Final = "silero-vad"
 
 _log = logs.get(__name__)
+
+
+@runtime_checkable
+class ModelProvider(Protocol):
+    """A ``PROVIDER`` whose model is a download."""
+
+    def fetch(self, models: Path | None, model: str, language: str) -> Path:
+        """Where the model is in the folder of models; downloads it unless it is there already, and shows how far that
+        is. Blocks. Raises ``ConfigError``."""
+        ...
 
 
 def find_silero(cache: Path | None = None) -> Path | None:

@@ -1,7 +1,8 @@
 """A whole agent that needs no key and no network: Silero or WebRTC, a receptionist made of rules, espeak-ng.
 
-It has no recogniser of its own (none that is good enough comes without a large model): one may be plugged in, else the
-receptionist says so and offers its menu of keys.
+It has no recogniser of its own, for none that is good enough comes without a large model. Moonshine is used where it
+and a model of the agent's language are on this machine; another may be plugged in; else the receptionist says that it
+has none and offers its menu of keys.
 """
 
 from typing import Any
@@ -20,12 +21,14 @@ class _Provider:
         title="Local receptionist",
         about=(
             "A whole agent on this machine, without a key or a network: Silero (or WebRTC) finds speech, rules answer, "
-            "espeak-ng speaks. Without a recogniser it understands keys only, and says so."
+            "espeak-ng speaks. Moonshine recognises what is said, once `pip install 'trunkline[local]'` and `trunkline "
+            "models moonshine` have brought it; without, the agent understands keys only, and says so."
         ),
     )
 
     def agent(self, settings: AgentSettings, *, stt: Stt | None = None) -> AgentModel:
         """``stt``: a recogniser, for instance the scripted one of ``trunkline.testing``."""
+        stt = stt or _part("moonshine").at_hand(msgspec.structs.replace(settings, own=None, model=""))
         if stt is None:
             settings = msgspec.structs.replace(settings, options={**settings.options, "recogniser": "no"})
         receptionist = _part("receptionist").llm(settings)
