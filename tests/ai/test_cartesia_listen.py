@@ -266,7 +266,7 @@ def test_a_vendor_that_thinks_for_long_is_asked_again_a_few_times_and_then_left_
         once(kept)
         placed(kept)
         asked = [line for line in lines if line["event"] == "provider connection lost"]
-        assert 1 <= len(asked) <= 3
+        assert len(asked) == 2
 
     run(story())
 
@@ -334,7 +334,7 @@ def test_a_turn_longer_than_what_is_kept_does_not_lose_its_beginning() -> None:
                 session.hear(hum(MULAW_8K, 60), asyncio.get_running_loop().time())
                 await asyncio.sleep(0.003)
             # Fifteen words, and then those of the last ten seconds again, one by one.
-            await kept.until(lambda: len(kept.events) >= 20 and len(kept.events[-1].text.split()) >= 13)
+            await kept.until(lambda: len(kept.events) >= 20 and len(kept.events[-1].text.split()) >= 13, 1.5)
             assert not counting.troubles
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 import structlog
 from cartesia_calls import PROVIDER, settings, vendor
-from deepgram_calls import FACTS, Kept, Tone, silence, talking, tone
+from deepgram_calls import Kept, Tone, silence, talking, tone
 
 from trunkline import logs
 from trunkline.ai.base import TtsSession
 from trunkline.ai.events import ReplyAudio, ReplyEnded, ReplyText, Stage, StageReached
+from trunkline.ai.providers._cartesia_mouth import Mouth
 from trunkline.ai.providers._cartesia_speak import SpeakSession
 from trunkline.ai.standin import WRONG_KEY, Place, Play, Trouble
 from trunkline.audio.format import ALAW_8K, MULAW_8K, PCM16_8K, PCM16_16K, PCM16_24K, AudioFormat
@@ -238,8 +239,12 @@ def test_a_model_that_pauses_for_longer_than_a_context_lives_is_heard_out(pause_
     run(story())
 
 
-def test_text_that_meets_a_dead_context_goes_into_another(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The vendor forgets sooner than it says, and its word of it is still on its way when we send more."""
+@pytest.mark.parametrize(("pause_s", "refused"), [(0.1, True), (0.85, False)])
+def test_text_that_meets_a_dead_context_goes_into_another(
+    monkeypatch: pytest.MonkeyPatch, pause_s: float, refused: bool
+) -> None:
+    """The vendor forgets sooner than it says, and its word of it is still on its way when we send more. After a longer
+    pause nothing is sent into that context."""
     monkeypatch.setattr("trunkline.ai.providers._cartesia_standin_speak.EXPIRES_S", 0.05)
     received = SpeakSession.received
 
@@ -250,15 +255,18 @@ def test_text_that_meets_a_dead_context_goes_into_another(monkeypatch: pytest.Mo
     monkeypatch.setattr(SpeakSession, "received", late)
 
     async def story() -> None:
-        async with voice(simulated()) as (kept, session, task):
-            session.say(HELLO, 1)
-            await kept.until(lambda: len(kept.audio(1)) == len(spoken(HELLO)))
-            await asyncio.sleep(0.1)
-            monkeypatch.undo()
-            say(session, 1, HOW, FINE)
-            await kept.until(lambda: kept.ended(1) or task.done())
+        logs.configure(level="debug")
+        with structlog.testing.capture_logs() as lines:
+            async with voice(simulated()) as (kept, session, task):
+                session.say(HELLO, 1)
+                await kept.until(lambda: len(kept.audio(1)) == len(spoken(HELLO)))
+                await asyncio.sleep(pause_s)
+                monkeypatch.undo()
+                say(session, 1, HOW, FINE)
+                await kept.until(lambda: kept.ended(1) or task.done())
         assert kept.text(1) == WHOLE
-        assert kept.audio(1) == spoken(HELLO, HOW + FINE)
+        assert kept.audio(1) in (spoken(HELLO, HOW + FINE), spoken(HELLO, HOW, FINE))
+        assert ("context was closed" in [line["event"] for line in lines]) == refused
 
     run(story())
 
@@ -293,29 +301,26 @@ def test_nothing_of_a_cancelled_reply_is_heard_in_the_next(when: str) -> None:
     run(story())
 
 
-def test_what_is_told_may_be_answered_by_cancelling() -> None:
+@pytest.mark.parametrize("last", [ReplyText(" b", 1), ReplyAudio(tone("a", MULAW_8K), 1)], ids=["text", "audio"])
+def test_what_is_told_may_be_answered_by_cancelling(last: ReplyText | ReplyAudio) -> None:
     """A call interrupts from within the event: then nothing more of that reply is told."""
 
     async def story() -> None:
-        async with vendor(simulated()) as url:
-            kept = Kept()
+        told: list[Any] = []
 
-            def emit(event: Any) -> None:
-                kept(event)
-                if event == ReplyText("Hello", 1):
-                    session.cancel(1)
+        def emit(event: Any) -> None:
+            told.append(event)
+            if event == last:
+                mouth.stop()
 
-            part = PROVIDER.tts(settings(url, "sonic-3.5"))
-            session = part.open(FACTS, speaks=MULAW_8K, emit=emit)
-            task = asyncio.create_task(session.run())
-            say(session, 1, HELLO)
-            say(session, 2, FINE)
-            await kept.until(lambda: kept.ended(2))
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-        assert not kept.audio(1)
-        assert not kept.ended(1)
-        assert kept.audio(2) == tone(FINE, MULAW_8K)
+        mouth = Mouth(1, MULAW_8K, emit, logs.get("test"))
+        mouth.words.say("a b c d")
+        mouth.words.timed([("a", 0, 40), ("b", 40, 80), ("c", 80, 120), ("d", 120, 160)])
+        mouth.audio(tone("abcd", MULAW_8K))
+        mouth.pass_on()
+        mouth.made()
+        mouth.end()
+        assert told[-1] == last
 
     run(story())
 
