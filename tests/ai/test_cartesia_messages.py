@@ -1,9 +1,11 @@
 """Cartesia's messages both ways: our reading of theirs, their own types' reading of both, and what is wrong with bad
 ones. The vendor's SDK is the judge; nothing of it is used at run time."""
 
+import asyncio
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import cartesia.types as speak
 import msgspec
@@ -11,10 +13,13 @@ import pytest
 from cartesia._models import construct_type_unchecked
 from cartesia.types import stt
 from cartesia.types.websocket_client_event_param import WebsocketClientEventParam
-from pydantic import TypeAdapter
+from cartesia_calls import PROVIDER, settings
+from pydantic import ConfigDict, TypeAdapter, with_config
 
 from trunkline.ai import messages
+from trunkline.ai.base import CallFacts
 from trunkline.ai.providers import _cartesia_messages as wire
+from trunkline.ai.session import Address
 from trunkline.audio.format import ALAW_8K, MULAW_8K, PCM16_24K
 from trunkline.errors import RemoteError
 
@@ -95,6 +100,25 @@ def test_our_messages_are_those_of_the_vectors_and_their_types_take_them(line: d
     held: Any = TypeAdapter(speak.WebsocketClientEvent).validate_python(said)
     assert held.to_dict() == said
     assert held.model_extra in (None, {})
+
+
+@pytest.mark.parametrize(
+    ("model", "params"),
+    [("ink-2", stt.AutoFinalizeWebsocketParams), ("ink-whisper", stt.ManualFinalizeWebsocketParams)],
+)
+def test_all_that_a_recogniser_is_asked_for_is_something_their_client_can_ask_for(model: str, params: Any) -> None:
+    async def address() -> Address:
+        asked = settings("http://here", model, keyterms=("Luigi", "table for two"))
+        opened: Any = PROVIDER.stt(asked).open(CallFacts("call", "test"), hears=ALAW_8K, emit=lambda event: None)
+        found: Address = opened.address()
+        return found
+
+    there = asyncio.run(address())
+    given = parse_qs(urlsplit(there.url).query)
+    assert given["keyterm"] == ["Luigi", "table for two"]
+    held: Any = {name: values if name == "keyterm" else values[0] for name, values in given.items()}
+    TypeAdapter(with_config(ConfigDict(extra="forbid"))(params)).validate_python(held)
+    assert set(there.headers) == {"Authorization", "Cartesia-Version"}
 
 
 def test_alaw_has_a_name_of_its_own() -> None:

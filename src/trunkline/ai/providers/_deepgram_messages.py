@@ -7,14 +7,17 @@ message is not declared here.
 
 import re
 from collections.abc import Mapping
-from typing import Any, Final, TypeVar
+from typing import Final
 
 import msgspec
 from msgspec import Struct
 
 from trunkline.ai import patience
+from trunkline.ai.messages import Unknown as Unknown
+from trunkline.ai.messages import read as read
+from trunkline.ai.messages import safe
 from trunkline.ai.transcript import Word
-from trunkline.errors import Fault, ProviderError, RemoteError
+from trunkline.errors import Fault, ProviderError
 
 NAME: Final = "deepgram"
 
@@ -110,16 +113,6 @@ class Failed(Struct, tag="Error"):
     variant: str | None = None
 
 
-class Unknown(Struct):
-    """A message of a kind this file does not know."""
-
-    kind: str
-
-
-class _Kind(Struct):
-    type: str
-
-
 NovaMessage = Results | UtteranceEnd | Metadata | Warned | Failed
 FluxMessage = Connected | TurnInfo | Warned | Failed
 AuraMessage = Flushed | Cleared | Metadata | Warned | Failed
@@ -129,31 +122,6 @@ NOVA: Final = msgspec.json.Decoder(NovaMessage)
 FLUX: Final = msgspec.json.Decoder(FluxMessage)
 AURA: Final = msgspec.json.Decoder(AuraMessage)
 FLUX_SPEAK: Final = msgspec.json.Decoder(FluxSpeakMessage)
-_KIND: Final = msgspec.json.Decoder(_Kind)
-
-M = TypeVar("M")
-
-_AT: Final = re.compile(r" - at `([^`]+)`$")
-
-
-def read(decoder: msgspec.json.Decoder[M], data: bytes) -> M | Unknown:
-    """One text message. Raises ``RemoteError`` for what can't be one."""
-    try:
-        return decoder.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        return _unknown(data, error)
-
-
-def _unknown(data: bytes, error: Exception) -> Unknown:
-    """A message whose only fault is a type we don't know."""
-    at = _AT.search(str(error))
-    where = at[1] if at else "$"
-    if isinstance(error, msgspec.ValidationError) and where == "$.type":
-        try:
-            return Unknown(_name(_KIND.decode(data).type))
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            pass
-    raise RemoteError("a message that can't be read", where=where) from None
 
 
 def words(heard: list[HeardWord]) -> tuple[Word, ...]:
@@ -218,7 +186,7 @@ class _Refusal(Struct):
 def failed(code: str) -> ProviderError:
     """An ``Error`` message. Codes we have no word for may be a passing trouble."""
     fault, what = _CODES.get(code, ("transient", "failed"))
-    return ProviderError(NAME, fault, f"{what} ({_name(code)})")
+    return ProviderError(NAME, fault, f"{what} ({safe(code)})")
 
 
 def closed(code: int, reason: str) -> ProviderError:
@@ -241,8 +209,3 @@ def refused(status: int, headers: Mapping[str, str], body: bytes) -> ProviderErr
         return error
     fault, what = _CODES[code]
     return ProviderError(NAME, fault, f"{what} (HTTP {status}, {code})", retry_after_s=error.retry_after_s)
-
-
-def _name(code: Any) -> str:
-    """A code, made safe to log."""
-    return re.sub(r"[^0-9A-Za-z_.-]", "?", str(code)[:40]) or "unnamed"
