@@ -111,6 +111,12 @@ def test_models_are_configuration(asked: str, model: str) -> None:
     assert PROVIDER.agent(AgentSettings(model=asked)).name == f"openai/{model}"
 
 
+def test_a_deployment_may_have_any_name() -> None:
+    own = Settings(base_url="https://acme.openai.azure.com/openai/v1")
+    assert PROVIDER.agent(AgentSettings(model="gpt-realtime", own=own)).name == "openai/gpt-realtime"
+    assert PROVIDER.agent(AgentSettings(own=own)).name == "openai/gpt-realtime-2.1"
+
+
 def test_phones_of_g711_are_heard_as_they_are() -> None:
     for model in ("", "gpt-live-1"):
         agent = PROVIDER.agent(AgentSettings(model=model))

@@ -15,6 +15,7 @@ from trunkline.ai.providers._openai_live_gate import HANG_MS, Gate
 from trunkline.ai.providers._openai_live_pacing import AHEAD_S, FRAME_MS, KEEP_MS, Pacer
 from trunkline.ai.providers._openai_reply import Delete, Pace, Reply, Truncate, Words
 from trunkline.ai.providers._openai_unanswered import Unanswered
+from trunkline.ai.providers._openai_waiting import due_s, patience
 from trunkline.audio.format import MULAW_8K, PCM16_24K
 
 # --- words beside audio ------------------------------------------------------------------------------------------
@@ -239,6 +240,13 @@ def test_late_words_count_and_a_back_channel_does_not() -> None:
     assert turns.wanted
 
 
+def test_what_is_slow_is_waited_for_longer_each_time() -> None:
+    assert [patience(losses) for losses in range(6)] == [1, 2, 4, 8, 8, 8]
+    assert due_s("asked", overdue=False, wordless=True) == 0.7
+    assert due_s("idle", overdue=False, wordless=False) is None
+    assert due_s("idle", overdue=True, wordless=True) == 0.7
+
+
 # --- a continuous line -------------------------------------------------------------------------------------------
 
 
@@ -267,7 +275,7 @@ def test_a_session_never_gets_ahead_of_the_clock(gaps: list[int]) -> None:
         now += gap / 1000
         sent += sum(map(len, pacer.tick(now)))
         sent += sum(map(len, pacer.hear(tone(100), now)))
-        assert sent / 8 <= 1000 * (now - 5.0 + AHEAD_S) + FRAME_MS
+        assert sent / 8 <= 1000 * (now - 5.0 + AHEAD_S) + FRAME_MS + 0.001  # floating point
         assert sent / 8 >= 1000 * (now - 5.0) - 100
 
 

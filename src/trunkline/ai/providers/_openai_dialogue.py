@@ -152,7 +152,7 @@ class Dialogue:
         event = self.hearing.started(item, at_ms)
         self._no_input.stop()
         if event is not None:
-            self.unanswered.wanted |= self.mouth.take_back()
+            self.mouth.take_back()
             self._link.emit(event)
 
     def turn_over(self, item: str) -> None:

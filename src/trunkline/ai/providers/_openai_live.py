@@ -42,6 +42,7 @@ from trunkline.ai.providers._openai_live_words import CallerWords
 from trunkline.ai.providers._openai_messages import Unknown
 from trunkline.ai.providers._openai_opening import GO_ON, GREET, SAY, VOICE, functions
 from trunkline.ai.providers._openai_realtime import Line
+from trunkline.ai.providers._openai_waiting import patience
 from trunkline.ai.session import Address, ProviderSocket
 from trunkline.ai.toolbox import Toolbox
 from trunkline.audio.convert import Converter
@@ -110,6 +111,7 @@ class LiveSession:
         self._pending_at = 0.0
         self._audio_at = 0.0
         self._silence_ms = 0.0
+        self._losses = 0  # of connections, since the last reply
         self._unanswered = False
         self._seam = False  # the next words go on after a break
 
@@ -180,7 +182,7 @@ class LiveSession:
         return socket_address(self._own, "/live/sessions")
 
     def opened(self) -> None:
-        self.lost()
+        self._break_off()
         self._words.settle()
         said = [
             wire.Earlier("assistant" if who == "agent" else "user", [wire.Text(text)])
@@ -191,6 +193,11 @@ class LiveSession:
             self._socket.send(wire.encode(wire.SessionStart(session=self._config)))
 
     def lost(self) -> None:
+        self._losses += 1
+        self._break_off()
+
+    def _break_off(self) -> None:
+        """What the vendor was about is void."""
         self._standing = False
         self._pacer.stop()
         self._functions.lost()
@@ -293,6 +300,7 @@ class LiveSession:
             self._announce(pending)
 
     def _end(self) -> None:
+        self._losses = 0
         if self._convert is not None:
             self._convert.reset()
         self._emit(ReplyEnded(self._generation))
@@ -353,7 +361,7 @@ class LiveSession:
 
     def _expect(self) -> None:
         if self._standing and self._socket is not None:
-            self._socket.expect(SILENT_S if self._is_continuous else None)
+            self._socket.expect(SILENT_S * patience(self._losses) if self._is_continuous else None)
 
     # --- inside -------------------------------------------------------------------------------------------------------
 

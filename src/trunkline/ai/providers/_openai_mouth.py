@@ -222,13 +222,12 @@ class Mouth:
             self._tell(change)
         return reply
 
-    def take_back(self) -> bool:
-        """Replies nobody has heard anything of are dropped. True if there was one."""
+    def take_back(self) -> None:
+        """Replies nobody has heard anything of are dropped."""
         unsounded = [reply for reply in self.live.values() if not reply.sounded]
         for reply in unsounded:
             self._emit(ReplyEnded(reply.generation))
             self.interrupted(reply.generation, 0, "")
-        return bool(unsounded)
 
     def void(self) -> None:
         """The connection is gone. A reply that was being made is ``broken``, and can be asked for again."""

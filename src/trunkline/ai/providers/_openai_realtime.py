@@ -34,7 +34,7 @@ from trunkline.ai.providers._openai_account import (
     socket_address,
 )
 from trunkline.ai.providers._openai_dialogue import Dialogue
-from trunkline.ai.providers._openai_waiting import due_s, quiet_limit_ms
+from trunkline.ai.providers._openai_waiting import due_s, patience, quiet_limit_ms
 from trunkline.ai.session import Address, ProviderSocket
 from trunkline.ai.toolbox import Toolbox
 from trunkline.audio.format import AudioFormat
@@ -80,6 +80,7 @@ class RealtimeSession:
         self._answered = False  # the line is open
         self._renewal: asyncio.TimerHandle | None = None
         self._expected: float | None = None
+        self._losses = 0  # of connections, since the last reply
         self._overdue = False  # the caller has fallen silent, and the server should have noticed
 
     # --- what the call does -------------------------------------------------------------------------------------------
@@ -115,8 +116,8 @@ class RealtimeSession:
 
     async def run(self) -> None:
         brief = self._settings.options.get("fallback") == "yes"
-        patience = Patience.brief() if brief else Patience()
-        self._socket = ProviderSocket(NAME, self, patience=patience, log=self._log)
+        limits = Patience.brief() if brief else Patience()
+        self._socket = ProviderSocket(NAME, self, patience=limits, log=self._log)
         try:
             async with asyncio.TaskGroup() as self._group:
                 await self._socket.run()
@@ -141,6 +142,7 @@ class RealtimeSession:
         self._send_now(ours.SessionUpdate(session=self._config))
 
     def lost(self) -> None:
+        self._losses += 1
         self._break_off()
 
     def closed(self, code: int, reason: str) -> ProviderError:
@@ -165,6 +167,7 @@ class RealtimeSession:
                 if mouth.created(response):
                     dialogue.prompted()
             case wire.ResponseDone(response):
+                self._losses = 0
                 dialogue.over(response, mouth.over(response))
             case wire.SpeechStarted(at_ms, item):
                 dialogue.speech_started(item, at_ms)
@@ -240,6 +243,8 @@ class RealtimeSession:
         if self.standing and self._socket is not None:
             wordless = bool(self._dialogue.unanswered.wordless)
             due = due_s(self._mouth.phase, overdue=self._overdue, wordless=wordless)
+            if due is not None:
+                due *= patience(self._losses)
             if due != self._expected:
                 self._expected = due
                 self._socket.expect(due)

@@ -24,6 +24,12 @@ def quiet_limit_ms(own: OpenAISettings) -> float:
     return SEMANTIC_MS if own.turn_detection == "semantic" else own.silence_ms
 
 
+def patience(losses: int) -> int:
+    """How many times longer to wait after so many losses without a reply between them: what is slow and not dead would
+    otherwise never get to answer."""
+    return 1 << min(losses, 3)
+
+
 def due_s(phase: Phase, *, overdue: bool, wordless: bool) -> float | None:
     """When the next message is due; None: silence is fine. ``overdue``: the caller fell silent and nobody said so."""
     match phase:

@@ -20,7 +20,6 @@ MODELS: Final = ("gpt-realtime-2.1", "gpt-realtime-2.1-mini", "gpt-realtime-2", 
 
 # Names without a version: the vendor shuts both down on 2027-01-20.
 _LATEST: Final = {
-    "": MODELS[0],
     "gpt-realtime": MODELS[0],
     "gpt-realtime-mini": MODELS[1],
 }
@@ -67,7 +66,9 @@ class _Agent:
     def __init__(self, settings: AgentSettings) -> None:
         self.own: OpenAISettings = settings.own or OpenAISettings()
         self.settings = settings
-        self.model = _LATEST.get(settings.model, settings.model)
+        self.model = settings.model or MODELS[0]
+        if self.own.base_url == OpenAISettings().base_url:  # elsewhere it may be a deployment's name
+            self.model = _LATEST.get(self.model, self.model)
         self.name = f"{NAME}/{self.model}"
         self._session = LiveSession if self.model.startswith("gpt-live") else RealtimeSession
         formats = LIVE_FORMATS if self._session is LiveSession else FORMATS
