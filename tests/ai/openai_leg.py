@@ -4,7 +4,7 @@ everything that went over the vendor's wire kept.
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager, nullcontext
 from typing import Any
 
@@ -44,6 +44,24 @@ def tone(ms: float, hz: float = 300) -> bytes:
 def quiet(ms: float) -> bytes:
     """Silence in mu-law."""
     return MULAW_8K.silence(int(8 * ms))
+
+
+def all_at_once(stories: Mapping[str, Coroutine[Any, Any, None]]) -> None:
+    """Real time is shared. What fails says which of them it was."""
+
+    async def named(name: str, story: Coroutine[Any, Any, None]) -> None:
+        try:
+            await story
+        except Exception as error:
+            error.add_note(name)
+            raise
+
+    async def run() -> None:
+        async with asyncio.TaskGroup() as group:
+            for name, story in stories.items():
+                group.create_task(named(name, story))
+
+    asyncio.run(run())
 
 
 class Letters:

@@ -87,8 +87,21 @@ async def hold() -> Done:
 
 
 @pytest.fixture(scope="module")
-def call() -> Done:
-    return asyncio.run(hold())
+def calls() -> dict[str, Done]:
+    async def both() -> dict[str, Done]:
+        return dict(zip(("realtime", "live"), await asyncio.gather(hold(), hold_live()), strict=True))
+
+    return asyncio.run(both())
+
+
+@pytest.fixture
+def call(calls: dict[str, Done]) -> Done:
+    return calls["realtime"]
+
+
+@pytest.fixture
+def live_call(calls: dict[str, Done]) -> Done:
+    return calls["live"]
 
 
 def heard_of(call: Done, text: str) -> list[bytes]:
@@ -180,11 +193,6 @@ async def hold_live() -> Done:
         async with running(config, agent, keep=over.set_result) as service:
             placed = await place(Phone(codec, actions), service.gateway.base_url, limit_s=30)
             return Done(await asyncio.wait_for(over, 5), placed, tap)
-
-
-@pytest.fixture(scope="module")
-def live_call() -> Done:
-    return asyncio.run(hold_live())
 
 
 def test_a_live_call_goes_through_bit_for_bit_and_is_never_held(live_call: Done) -> None:

@@ -1,12 +1,10 @@
 """Conversations with a simulated Live model, in real time, and what goes wrong in them."""
 
 import asyncio
-from collections.abc import Coroutine
 from itertools import product
 from typing import Any
 
-import pytest
-from openai_leg import Leg, Noise, Tap, on_the_line, quiet, tone
+from openai_leg import Leg, Noise, Tap, all_at_once, on_the_line, quiet, tone
 
 from trunkline.ai.events import (
     AgentFailed,
@@ -36,17 +34,6 @@ def quick(mind: Any = None, *troubles: tuple[Place, Trouble]) -> Play:
 
 def live(game: Play, **more: Any) -> Any:
     return on_the_line(game, model="gpt-live-1", faster=1, **({"greeting": "Hello."} | more))
-
-
-def all_at_once(*stories: Coroutine[Any, Any, None]) -> None:
-    """Real time is shared."""
-
-    async def run() -> None:
-        async with asyncio.TaskGroup() as group:
-            for story in stories:
-                group.create_task(story)
-
-    asyncio.run(run())
 
 
 def words(leg: Leg) -> str:
@@ -159,15 +146,16 @@ async def a_session_is_renewed_while_nobody_speaks() -> None:
 
 
 def test_conversations() -> None:
-    all_at_once(
-        a_turn_is_heard_and_answered(),
-        a_call_that_gives_nothing_is_silence_without_holes_and_never_a_burst(),
-        an_interruption_is_the_models_own_affair(),
-        a_key_is_told_and_what_it_cut_is_not_heard_on(),
-        functions_are_called_by_the_vendors_text_model(),
-        a_model_that_hangs_up_says_goodbye_first(),
-        a_session_is_renewed_while_nobody_speaks(),
+    stories = (
+        a_turn_is_heard_and_answered,
+        a_call_that_gives_nothing_is_silence_without_holes_and_never_a_burst,
+        an_interruption_is_the_models_own_affair,
+        a_key_is_told_and_what_it_cut_is_not_heard_on,
+        functions_are_called_by_the_vendors_text_model,
+        a_model_that_hangs_up_says_goodbye_first,
+        a_session_is_renewed_while_nobody_speaks,
     )
+    all_at_once({story.__name__: story() for story in stories})
 
 
 async def a_trouble(place: Place, trouble: Trouble) -> None:
@@ -191,9 +179,10 @@ async def a_trouble(place: Place, trouble: Trouble) -> None:
         assert loop.time() - fell_silent < 0.25 + 1.2 + 1.5 + limit
 
 
-@pytest.mark.parametrize("place", Place, ids=str)
-def test_a_trouble_costs_the_caller_nothing_but_a_moment(place: Place) -> None:
-    all_at_once(*(a_trouble(place, trouble) for trouble in Trouble if trouble not in FATAL))
+def test_a_trouble_costs_the_caller_nothing_but_a_moment() -> None:
+    passing = [trouble for trouble in Trouble if trouble not in FATAL]
+    pairs = product(Place, passing)
+    all_at_once({f"{trouble} while {place}": a_trouble(place, trouble) for place, trouble in pairs})
 
 
 async def a_fatal_trouble(place: Place, trouble: Trouble) -> None:
@@ -208,4 +197,5 @@ async def a_fatal_trouble(place: Place, trouble: Trouble) -> None:
 
 
 def test_a_vendor_that_will_not_serve_us_is_given_up_at_once() -> None:
-    all_at_once(*(a_fatal_trouble(place, trouble) for place, trouble in product(Place, FATAL)))
+    pairs = product(Place, FATAL)
+    all_at_once({f"{trouble} while {place}": a_fatal_trouble(place, trouble) for place, trouble in pairs})
