@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from trunkline.ai import patience
+from trunkline.ai.chat.account import Account
 from trunkline.ai.keys import KeyQuestion
 from trunkline.ai.session import Address
 from trunkline.errors import Fault, ProviderError
@@ -59,6 +60,11 @@ def headers(own: OpenAISettings) -> dict[str, str]:
 def socket_address(own: OpenAISettings, path: str, **query: str) -> Address:
     """A WebSocket under ``base_url``."""
     return Address(_url("ws" + own.base_url.removeprefix("http"), path, query | own.query), headers(own))
+
+
+def account(own: OpenAISettings) -> Account:
+    """The same, for models that only write."""
+    return Account(NAME, own.base_url, headers(own), own.query)
 
 
 def key_question(own: OpenAISettings) -> KeyQuestion:

@@ -1,13 +1,17 @@
-"""OpenAI: whole agents that hear and speak, by the Realtime and the Live API."""
+"""OpenAI: whole agents that hear and speak, by the Realtime and the Live API; and models that write, or write down."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Final
 
 from starlette.routing import BaseRoute
 
-from trunkline.ai.base import AgentModel, AgentSession, AgentSettings, CallFacts, Emit, ProviderSpec
+from trunkline.ai import transcription
+from trunkline.ai.base import AgentModel, AgentSession, AgentSettings, CallFacts, Emit, Llm, ProviderSpec, Stt
+from trunkline.ai.chat.account import Dialect, Wishes
+from trunkline.ai.chat.llm import Chat
 from trunkline.ai.keys import KeyQuestion, check_key
-from trunkline.ai.providers._openai_account import KEY_FROM, NAME, TITLE, OpenAISettings, key_question
+from trunkline.ai.providers._openai_account import KEY_FROM, NAME, TITLE, OpenAISettings, account, key_question
 from trunkline.ai.providers._openai_live import FORMATS as LIVE_FORMATS
 from trunkline.ai.providers._openai_live import LiveSession
 from trunkline.ai.providers._openai_opening import FORMATS
@@ -15,6 +19,7 @@ from trunkline.ai.providers._openai_realtime import RealtimeSession
 from trunkline.ai.standin import Play
 from trunkline.ai.toolbox import all_tools
 from trunkline.audio.format import AudioFormat
+from trunkline.errors import ConfigError
 
 MODELS: Final = ("gpt-realtime-2.1", "gpt-realtime-2.1-mini", "gpt-realtime-2", "gpt-realtime-1.5", "gpt-live-1")
 
@@ -80,10 +85,14 @@ class _Agent:
         return self._session(self, facts, hears, speaks, emit)
 
     async def warm_up(self) -> None:
-        question = key_question(self.own)
-        await check_key(TITLE, "OPENAI_API_KEY", question.url, question.headers, KEY_FROM)
+        await _check(self.own)
 
     async def close(self) -> None: ...
+
+
+async def _check(own: OpenAISettings) -> None:
+    question = key_question(own)
+    await check_key(TITLE, "OPENAI_API_KEY", question.url, question.headers, KEY_FROM)
 
 
 class _Provider:
@@ -101,13 +110,40 @@ class _Provider:
     def agent(self, settings: AgentSettings) -> AgentModel:
         return _Agent(settings)
 
+    def llm(self, settings: AgentSettings) -> Llm:
+        own = settings.own or OpenAISettings()
+        if not settings.model:
+            raise ConfigError(f"which model? One that writes is named as llm='{NAME}/MODEL'")
+        wishes = Wishes(
+            max_tokens=own.max_output_tokens or Wishes().max_tokens,
+            temperature=None,  # models that reason refuse one
+            reasoning_effort=own.reasoning_effort,
+        )
+        dialect = Dialect(max_tokens="max_completion_tokens")
+        others = settings.options.get("fallback") == "yes"
+        return Chat(
+            account(own),
+            settings.model,
+            wishes=wishes,
+            dialect=dialect,
+            others=others,
+            check=partial(_check, own),
+        )
+
+    def stt(self, settings: AgentSettings) -> Stt:
+        own = settings.own or OpenAISettings()
+        model = settings.model or own.transcription_model or OpenAISettings().transcription_model
+        return transcription.stt(account(own), model, settings, check=partial(_check, own))
+
     def key_question(self, own: OpenAISettings) -> KeyQuestion:
         return key_question(own)
 
     def stand_in(self, play: Play) -> Sequence[BaseRoute]:
+        from trunkline.ai.chat.standin import routes as chat_routes
         from trunkline.ai.providers._openai_standin import routes
+        from trunkline.ai.transcription_standin import transcription_routes
 
-        return routes(play)
+        return [*routes(play), *chat_routes(play), *transcription_routes(play)]
 
     def stand_in_settings(self, base_url: str) -> dict[str, Any]:
         return {"api_key": "simulated", "base_url": f"{base_url}/v1"}

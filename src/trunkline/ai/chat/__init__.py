@@ -1,0 +1,1 @@
+"""Language models behind OpenAI's chat completions, which nearly everybody speaks: one client, presets for vendors."""
