@@ -21,14 +21,8 @@ from trunkline.ai.events import (
     AgentFailed,
     CallAnswered,
     KeyPressed,
-    ReplyAudio,
-    ReplyEnded,
     ReplyHeard,
     ReplyInterrupted,
-    ReplyStarted,
-    ReplyText,
-    Stage,
-    StageReached,
 )
 from trunkline.ai.handover import HandedOver
 from trunkline.ai.patience import Patience
@@ -36,8 +30,8 @@ from trunkline.ai.providers import _openai_live_messages as wire
 from trunkline.ai.providers._openai_account import NAME, closed, failed, named, refused, socket_address
 from trunkline.ai.providers._openai_history import History, pressed
 from trunkline.ai.providers._openai_live_functions import LiveFunctions
-from trunkline.ai.providers._openai_live_gate import HANG_MS, Gate
 from trunkline.ai.providers._openai_live_pacing import Pacer
+from trunkline.ai.providers._openai_live_voice import LiveVoice
 from trunkline.ai.providers._openai_live_words import CallerWords
 from trunkline.ai.providers._openai_messages import Unknown
 from trunkline.ai.providers._openai_opening import GO_ON, GREET, SAY, VOICE, functions
@@ -45,7 +39,6 @@ from trunkline.ai.providers._openai_realtime import Line
 from trunkline.ai.providers._openai_waiting import patience
 from trunkline.ai.session import Address, ProviderSocket
 from trunkline.ai.toolbox import Toolbox
-from trunkline.audio.convert import Converter
 from trunkline.audio.format import ALAW_8K, MULAW_8K, PCM16_16K, PCM16_24K, AudioFormat
 from trunkline.errors import ProviderError
 
@@ -62,10 +55,6 @@ NOBODY: Final = "There is nobody to ask. Answer with what you know."
 
 SILENT_S: Final = 0.7
 """A stream that is known to be continuous, or a voice, does not stop for longer."""
-CONTINUOUS_MS: Final = 2000
-"""Of silence in the stream, before it is believed to be continuous."""
-LATE_WORDS_S: Final = 1.0
-"""Words that no voice has come for by then are told all the same."""
 
 
 class LiveSession:
@@ -92,9 +81,9 @@ class LiveSession:
         self._tell_call = emit
         self._history = History()
         self._pacer = Pacer(hears)
-        self._gate = Gate(hears)
-        self._format = hears
-        self._convert = None if hears == speaks else Converter(hears, speaks)
+        self._voice = LiveVoice(
+            hears, speaks, self._history, self._emit, began=self._reply_began, ended=self._reply_ended
+        )
         self._words = CallerWords(self._emit, self._history)
         self._functions = LiveFunctions(toolbox, send=self._send, emit=self._emit)
         self._socket: ProviderSocket | None = None
@@ -105,15 +94,8 @@ class LiveSession:
         self._takes_over = False
         self._timer: asyncio.TimerHandle | None = None
         self._renew_at = float("inf")
-        self._generation = 0
-        self._said: dict[int, str] = {}  # words of replies neither heard nor interrupted yet
-        self._pending = ""  # words whose voice has not come
-        self._pending_at = 0.0
-        self._audio_at = 0.0
-        self._silence_ms = 0.0
         self._losses = 0  # of connections, since the last reply
         self._unanswered = False
-        self._seam = False  # the next words go on after a break
 
     # --- what the call does -------------------------------------------------------------------------------------------
 
@@ -130,17 +112,11 @@ class LiveSession:
             case KeyPressed(digit):
                 self._history.wrote(pressed(digit))
                 self._instruct(f"{pressed(digit)} Answer that.")
-            case ReplyHeard(generation, heard_text) if generation in self._said:
-                del self._said[generation]
-                self._history.settled(generation, heard_text)
-            case ReplyInterrupted(generation, _, heard_text) if generation in self._said:
-                del self._said[generation]
-                self._history.settled(generation, heard_text)
-                self._functions.interrupted()
-                if generation == self._generation and self._gate.voice:
-                    self._gate.mute()
-            case _:  # about a reply that is settled already
-                pass
+            case ReplyHeard(generation, heard_text):
+                self._voice.settled(generation, heard_text, cut=False)
+            case ReplyInterrupted(generation, _, heard_text):
+                if self._voice.settled(generation, heard_text, cut=True):
+                    self._functions.interrupted()
 
     def take_over(self, call: HandedOver) -> None:
         """Go on with a call another agent began."""
@@ -186,7 +162,7 @@ class LiveSession:
         self._words.settle()
         said = [
             wire.Earlier("assistant" if who == "agent" else "user", [wire.Text(text)])
-            for who, text in self._history.texts(self._said)
+            for who, text in self._history.texts(self._voice.said)
         ]
         self._config.input = said or UNSET
         if self._socket is not None:
@@ -211,16 +187,13 @@ class LiveSession:
     def received(self, data: bytes, binary: bool) -> None:
         match wire.read(data):
             case wire.OutputAudio(delta):
-                self._audio_at = asyncio.get_running_loop().time()
-                self._play(self._gate.push(delta))
-                if not self._gate.voice:
-                    self._silence_ms += self._format.ms(len(delta))
+                self._voice.push(delta, asyncio.get_running_loop().time())
             case wire.OutputWords(delta):
-                self._say(delta)
+                self._voice.words(delta, asyncio.get_running_loop().time())
             case wire.InputWords(delta, start_ms, end_ms):
                 self._unanswered = True
                 places = self._pacer.position_ms(start_ms), self._pacer.worded(end_ms)
-                self._words.heard(delta, *places, agent_sounds=bool(self._said))
+                self._words.heard(delta, *places, agent_sounds=bool(self._voice.said))
             case wire.SessionStarted(session):
                 self._started(session)
             case wire.ResponseEvent(event):
@@ -253,12 +226,11 @@ class LiveSession:
         for piece in self._pacer.start(loop.time()):
             self._append(piece)
         self._wake()
-        broken = self._said.get(self._generation, "").strip() if self._gate.voice else ""
+        broken = self._voice.broken()
         if not self._begun:
             if self._answered:
                 self._greet()
         elif broken:
-            self._seam = True
             self._instruct(GO_ON + broken)
         elif self._unanswered:
             self._instruct(ANSWER)
@@ -277,53 +249,13 @@ class LiveSession:
         else:
             self._instruct(SAY + self._settings.greeting if self._settings.greeting else GREET)
 
-    def _play(self, story: list[bytes | bool]) -> None:
-        for part in story:
-            if part is True:
-                self._begin()
-            elif part is False:
-                self._end()
-            else:
-                audio = part if self._convert is None else self._convert.process(part)
-                self._emit(ReplyAudio(audio, self._generation))
-
-    def _begin(self) -> None:
+    def _reply_began(self) -> None:
         self._words.settle()
-        self._unanswered = self._seam = False
-        self._generation += 1
-        self._said[self._generation] = ""
-        self._history.reply(self._generation)
-        self._emit(ReplyStarted(self._generation))
-        self._emit(StageReached(Stage.SYNTHESIS_FIRST_BYTE, self._generation))
-        pending, self._pending = self._pending, ""
-        if pending:
-            self._announce(pending)
+        self._unanswered = False
 
-    def _end(self) -> None:
+    def _reply_ended(self) -> None:
         self._losses = 0
-        if self._convert is not None:
-            self._convert.reset()
-        self._emit(ReplyEnded(self._generation))
         self._functions.said()
-
-    def _say(self, text: str) -> None:
-        """Words, some time before or after their voice."""
-        if self._gate.voice:
-            self._announce(text)
-            return
-        if self._gate.muted:
-            return
-        if not self._pending:
-            self._pending_at = asyncio.get_running_loop().time()
-        self._pending += text
-
-    def _announce(self, text: str) -> None:
-        if self._seam and not text[:1].isspace():
-            text = f" {text}"
-        self._seam = False
-        if self._generation in self._said:
-            self._said[self._generation] += text
-        self._emit(ReplyText(text, self._generation))
 
     # --- functions ----------------------------------------------------------------------------------------------------
 
@@ -344,24 +276,15 @@ class LiveSession:
             return
         for piece in self._pacer.tick(now):
             self._append(piece)
-        if self._gate.voice and now - self._audio_at > HANG_MS / 1000 and not self._is_continuous:
-            self._play(self._gate.end())
-        if self._pending and not self._gate.voice and now - self._pending_at > LATE_WORDS_S:
-            self._begin()  # so that the record has them
-            self._emit(ReplyAudio(self._format.silence(self._format.rate // 50), self._generation))
-            self._end()
-        if now >= self._renew_at and not self._gate.voice and not self._words.speaking and self._socket is not None:
+        self._voice.tick(now)
+        if now >= self._renew_at and not self._voice.speaking and not self._words.speaking and self._socket is not None:
             self._renew_at = float("inf")
             self._socket.renew()
         self._timer = loop.call_at(max(self._pacer.due, now + 0.005), self._wake)
 
-    @property
-    def _is_continuous(self) -> bool:
-        return self._silence_ms >= CONTINUOUS_MS
-
     def _expect(self) -> None:
         if self._standing and self._socket is not None:
-            self._socket.expect(SILENT_S * patience(self._losses) if self._is_continuous else None)
+            self._socket.expect(SILENT_S * patience(self._losses) if self._voice.is_continuous else None)
 
     # --- inside -------------------------------------------------------------------------------------------------------
 
