@@ -94,7 +94,7 @@ class Dialogue:
             send=link.send,
             start=link.start,
             told=self._results_told,
-            untold=lambda: self._prompt(opening.ANSWER),
+            untold=self._prompt,
         )
         self._own = own
         self._settings = settings
@@ -127,7 +127,7 @@ class Dialogue:
         speaking = {number: reply.text for number, reply in self.mouth.live.items()}
         turn = self.turns.turn
         heard_again = self._asked is not None and self._broken is None and turn is not None and not turn.answered
-        return self.history.untold(speaking, turn.key if turn is not None and heard_again else "")
+        return self.history.untold(speaking, turn.key if turn is not None and heard_again else None)
 
     def resume(self) -> None:
         """Another stands."""

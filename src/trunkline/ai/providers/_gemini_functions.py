@@ -24,7 +24,8 @@ ENOUGH: Final = "It was not done: that was too often in a row. Tell the caller w
 
 
 class Functions:
-    """One call's. ``told`` is called when the model was sent results; it is to answer them. ``scheduling`` says when,
+    """One call's. ``told`` is called when the model was sent results, ``untold`` with those
+    that it must be told in words; it is to answer them. ``scheduling`` says when,
     for each function, where that can be chosen."""
 
     def __init__(
@@ -37,7 +38,7 @@ class Functions:
         send: Callable[[ours.ClientMessage], object],
         start: Callable[[Coroutine[Any, Any, None]], object],
         told: Callable[[Farewell | None], object],
-        untold: Callable[[], object],
+        untold: Callable[[str], object],
     ) -> None:
         self.running = 0
         """Messages whose functions are being called."""
@@ -118,8 +119,7 @@ class Functions:
                     results[i] = msgspec.structs.replace(result, output=UNDONE)
                 case wish:
                     farewell = wish
-        for result in results:
-            self._history.note(f"(You called {result.name}. What came of it: {result.output})")
+        notes = [f"(You called {result.name}. What came of it: {result.output})" for result in results]
         said = farewell is not None and reply is not None and reply.sounded
         if farewell is not None and (said or isinstance(farewell, HandOverWanted)):
             self._emit(farewell)  # it said goodbye before it asked for this
@@ -128,7 +128,9 @@ class Functions:
             self._respond(results)
             self._told(farewell)
         else:
-            self._untold()
+            self._untold("\n".join(notes))
+        for note in notes:
+            self._history.note(note)
 
     def _respond(self, results: Sequence[ToolResult], *, silent: bool = False) -> None:
         responses = []

@@ -76,7 +76,7 @@ class History:
         """There is none."""
         self._covered = 0
 
-    def untold(self, speaking: Mapping[int, str], besides: str = "") -> list[Line]:
+    def untold(self, speaking: Mapping[int, str], besides: str | None = None) -> list[Line]:
         """What the next session is to be told. ``speaking`` has the words so far of replies not settled yet;
         ``besides``: a turn that it will hear."""
         told: list[Line] = []

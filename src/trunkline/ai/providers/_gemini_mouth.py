@@ -136,10 +136,10 @@ class Mouth:
 
     def interrupted(self) -> None:
         """The vendor has left what it was saying: as we wished, or because it heard the caller."""
-        deaf, self._deaf = self._deaf, False
+        expected, self._deaf = self._deaf or self._stale, False
         self.generating = False
         self._stale, self._turn_open = True, False
-        if not deaf:
+        if not expected:
             self._do(self.finish)
 
     def generation_complete(self) -> None:

@@ -162,12 +162,13 @@ class LiveEnd(End):
         self._words = text
 
     async def _content(self, content: ours.ClientContent) -> None:
-        for said in content.turns:
-            text = " ".join(part.text for part in said.parts if part.text is not UNSET)
-            self._history.append(Message("agent" if said.role == "model" else "caller", text))
         announced, self._announced = self._announced, False
         if content.turn_complete and not announced:
             await self._interrupt()
+        for said in content.turns:
+            text = " ".join(part.text for part in said.parts if part.text is not UNSET)
+            self._history.append(Message("agent" if said.role == "model" else "caller", text))
+        if content.turn_complete and not announced:
             self._begin(self._answer())
 
     # --- the model ----------------------------------------------------------------------------------------------------
