@@ -57,3 +57,18 @@ def test_flush_leaves_nothing() -> None:
 
 def test_white_space_is_one_space() -> None:
     assert speakable(" a \t\n b ") == " a b "
+
+
+@pytest.mark.parametrize(
+    ("text", "pieces"),
+    [
+        ("Certainly, we can do that.", ["Certainly, ", "we can do that."]),
+        ("We are open from nine to five. Bye.", ["We are open ", "from nine to five. ", "Bye."]),
+        ("Yes. Of course, my dear, always.", ["Yes. ", "Of course, my dear, always."]),
+        ("Short one", ["Short one"]),
+    ],
+)
+def test_a_voice_without_seams_gets_its_first_words_at_once(text: str, pieces: list[str]) -> None:
+    sentences = Sentences(seamless=True)
+    found = [piece for letter in text for piece in sentences.push(letter)]
+    assert [*found, *filter(None, [sentences.flush()])] == pieces

@@ -48,7 +48,9 @@ class Mouth:
         self._fillers = Fillers(cascade.manners, silence, self._fill)
         limit_s = cascade.manners.tool_timeout_s
         tools = Toolbox(cascade.tools, facts, transfer_to=cascade.transfer_to, timeout_s=limit_s, log=log)
-        self._maker = ReplyMaker(cascade.llm, self._tts, tools, self._fillers, self._spoken, log)
+        self._maker = ReplyMaker(
+            cascade.llm, self._tts, tools, self._fillers, self._spoken, log, seamless=cascade.tts.streams_text
+        )
         self._group: asyncio.TaskGroup | None = None
         self._trial: Trial | None = None
         self._generation = 0

@@ -117,8 +117,17 @@ class ReplyMaker:
     """Makes the replies of one call."""
 
     def __init__(
-        self, llm: Llm, tts: TtsSession, tools: Toolbox, fillers: Fillers, emit: Emit, log: FilteringBoundLogger
+        self,
+        llm: Llm,
+        tts: TtsSession,
+        tools: Toolbox,
+        fillers: Fillers,
+        emit: Emit,
+        log: FilteringBoundLogger,
+        *,
+        seamless: bool = False,  # the voice takes pieces smaller than a sentence
     ) -> None:
+        self._seamless = seamless
         self._llm = llm
         self._tts = tts
         self._tools = tools
@@ -165,7 +174,7 @@ class ReplyMaker:
 
     async def _listen(self, reply: Reply, *, first: bool) -> list[ToolCall]:
         """The model's words, on their way to the voice; gives the functions it calls."""
-        sentences, calls = Sentences(), []
+        sentences, calls = Sentences(seamless=self._seamless), []
         self._fillers.wait(reply)
         async for delta in self._llm.reply(reply.so_far, self._specs):
             self._fillers.stop(reply)

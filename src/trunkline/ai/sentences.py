@@ -10,6 +10,10 @@ from typing import Final
 FIRST_CLAUSE_CHARS: Final = 24
 """A first clause at least this long is spoken before its sentence is complete; a shorter one would sound chopped."""
 
+FIRST_WORDS: Final = 3
+"""Of a first piece for a voice that joins pieces without a seam: with so many it has a second to say, and the rest of
+the sentence is there long before."""
+
 LONGEST_CHARS: Final = 240
 """A text that goes on for longer without a stop is cut at a space: the voice must not wait for what never comes."""
 
@@ -28,15 +32,21 @@ _URL: Final = re.compile(r"https?://\S*[^\s.,;:!?)]")
 _UNSPEAKABLE: Final = re.compile(
     r"[*_`#|~^<>\\]|[\U0001F000-\U0001FAFF\u2190-\u21FF\u2600-\u27BF\u2B00-\u2BFF\uFE0F\u200D]"
 )
+_FEW_WORDS: Final = re.compile(rf"\s*(?:\S+\s+){{{FIRST_WORDS}}}")
 _SPACES: Final = re.compile(r"\s+")
 
 
 class Sentences:
-    """The pieces of one reply. Push what streams in, speak what comes out, ``flush`` when the model is done."""
+    """The pieces of one reply. Push what streams in, speak what comes out, ``flush`` when the model is done.
 
-    def __init__(self) -> None:
+    ``seamless``: the voice takes pieces smaller than a sentence without harm to its prosody, so that its first one may
+    be a few words.
+    """
+
+    def __init__(self, *, seamless: bool = False) -> None:
         self._text = ""
         self._first = True
+        self._seamless = seamless
 
     def push(self, delta: str) -> list[str]:
         """The pieces ``delta`` completes, often none."""
@@ -59,8 +69,11 @@ class Sentences:
         sentence = (stop.end() for stop in _SENTENCE_END.finditer(self._text) if not _is_abbreviation(stop))
         ends = [next(sentence, 0)]
         if self._first:
-            clause = (stop.end() for stop in _CLAUSE_END.finditer(self._text) if stop.end() >= FIRST_CLAUSE_CHARS)
+            shortest = 0 if self._seamless else FIRST_CLAUSE_CHARS
+            clause = (stop.end() for stop in _CLAUSE_END.finditer(self._text) if stop.end() >= shortest)
             ends.append(next(clause, 0))
+            if self._seamless and (few := _FEW_WORDS.match(self._text)):
+                ends.append(few.end())
         if len(self._text) > LONGEST_CHARS:
             ends.append(self._text.rfind(" ", 0, LONGEST_CHARS) + 1 or LONGEST_CHARS)
         return min(filter(None, ends), default=0)

@@ -42,6 +42,7 @@ class TurnsPlan(msgspec.Struct, frozen=True):
     model_ms: float = 50
     voice_ms: float = 90
     eager: bool = False
+    eager_ms: float = 100  # from the end of speech to the recogniser's first guess that the turn is over
 
     @property
     def sum_ms(self) -> float:
@@ -81,8 +82,7 @@ def _environment(vendors: StandIns, plan: TurnsPlan) -> dict[str, str]:
     found = {
         f"{name}_{field}".upper(): str(value) for name in VENDORS for field, value in vendors.settings(name).items()
     }
-    if plan.eager:
-        found["DEEPGRAM_EAGER_EOT_THRESHOLD"] = "0.4"
+    found["DEEPGRAM_EAGER_EOT_THRESHOLD"] = "0.5" if plan.eager else "0"
     return found
 
 
@@ -99,10 +99,11 @@ async def take_turns(plan: TurnsPlan, say: Callable[[str], None]) -> TurnsReport
         stt_ms=plan.stt_ms,
         model_ms=plan.model_ms,
         voice_ms=plan.voice_ms,
+        hang_ms=plan.eager_ms,
     )
     gc.freeze()
     try:
-        async with standing_in(simulated) as vendors:
+        async with standing_in(simulated, names=VENDORS) as vendors:
             return await _measure(plan, cores, _environment(vendors, plan), say)
     finally:
         gc.unfreeze()

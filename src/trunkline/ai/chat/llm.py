@@ -57,6 +57,7 @@ class Chat:
 
     async def warm_up(self) -> None:
         """Does what was given as ``check``. Raises ``ConfigError``."""
+        self._client()  # its certificates take tens of milliseconds to load: not in a call
         if self._check is not None:
             await self._check()
 
@@ -132,21 +133,23 @@ class Chat:
 
     async def _ask(self, body: bytes) -> httpx.Response:
         """A good answer, whose body is still to come. Raises ``ProviderError`` or ``httpx.HTTPError``."""
-        if self._http is None:
-            # No limit to reading: how long a word may take is measured where it is waited for.
-            limits = httpx.Limits(max_connections=None, max_keepalive_connections=64, keepalive_expiry=60)
-            self._http = httpx.AsyncClient(timeout=httpx.Timeout(None, connect=CONNECT_S), limits=limits)
+        http = self._client()
         headers = {**self._account.headers, "Content-Type": "application/json", "Accept": "text/event-stream"}
         url = self._account.url("/chat/completions")
-        response = await self._http.send(
-            self._http.build_request("POST", url, content=body, headers=headers), stream=True
-        )
+        response = await http.send(http.build_request("POST", url, content=body, headers=headers), stream=True)
         if response.status_code == 200:
             return response
         try:
             raise self._refused(response, (await response.aread())[:MAX_REFUSAL_BYTES])
         finally:
             await response.aclose()
+
+    def _client(self) -> httpx.AsyncClient:
+        if self._http is None:
+            # No limit to reading: how long a word may take is measured where it is waited for.
+            limits = httpx.Limits(max_connections=None, max_keepalive_connections=64, keepalive_expiry=60)
+            self._http = httpx.AsyncClient(timeout=httpx.Timeout(None, connect=CONNECT_S), limits=limits)
+        return self._http
 
     def _refused(self, response: httpx.Response, body: bytes) -> ProviderError:
         provider = self._account.provider

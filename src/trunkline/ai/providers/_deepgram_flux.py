@@ -31,8 +31,9 @@ from trunkline.audio.format import AudioFormat, Encoding
 from trunkline.audio.level import measure
 from trunkline.errors import ProviderError
 
-CHUNK_MS: Final = 80
-"""What the vendor recommends to send at a time; smaller pieces bring no earlier words."""
+CHUNK_MS: Final = 40
+"""Half of what the vendor recommends to send at a time: the end of a turn waits here for half as long, on average 20 ms
+less, for a dozen more messages a second."""
 
 GAP_MS: Final = 200
 """Without audio from the call for so long, silence is sent; and again after as long."""
