@@ -27,6 +27,7 @@ class Said(_Ours, omit_defaults=False):
 
 class Instruction(_Ours):
     parts: list[Part]
+    role: str | UnsetType = UNSET  # of no meaning here, and taken all the same
 
 
 # --- setup --------------------------------------------------------------------------------------------------------

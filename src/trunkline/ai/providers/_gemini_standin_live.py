@@ -16,8 +16,6 @@ from trunkline.ai.providers._gemini_standin import End, Sessions, Strange
 from trunkline.ai.standin import Answer, Ears, Place, Play, TurnBegan, TurnEnded, TurnText
 from trunkline.audio.format import PCM16_24K, AudioFormat, Encoding
 
-_CLIENT: Final = msgspec.json.Decoder(ours.ClientMessage)
-
 PART_MS: Final = 40
 """Of audio in one message."""
 AHEAD: Final = 2
@@ -55,8 +53,8 @@ class LiveEnd(End):
 
     async def take(self, data: str | bytes) -> None:
         try:
-            message = _CLIENT.decode(data)
-        except msgspec.DecodeError as error:
+            message = msgspec.convert(_spelled(msgspec.json.decode(data)), ours.ClientMessage)
+        except (msgspec.DecodeError, RecursionError) as error:
             raise Strange(f"Invalid JSON payload received. {error}"[:120]) from None
         given = [name for name in message.__struct_fields__ if getattr(message, name) is not UNSET]
         if len(given) != 1:
@@ -269,6 +267,22 @@ class LiveEnd(End):
             silent = silent and result.scheduling == "SILENT"
         if not self._pending and not silent:
             self._begin(self._answer())
+
+
+def _spelled(value: Any, name: str = "") -> Any:
+    """As we spell it. To the vendor names may have capitals or underscores, and base64 either alphabet."""
+    match value:
+        case dict() if name in ("response", "properties"):  # names in there are not the vendor's
+            return {key: _spelled(inner) for key, inner in value.items()}
+        case dict():
+            spelled = ((re.sub(r"_(\w)", lambda found: found[1].upper(), key), inner) for key, inner in value.items())
+            return {key: _spelled(inner, key) for key, inner in spelled}
+        case list():
+            return [_spelled(inner, name) for inner in value]
+        case str() if name == "data":
+            return value.replace("-", "+").replace("_", "/")
+        case _:
+            return value
 
 
 def _check(setup: ours.Setup) -> None:

@@ -1,0 +1,208 @@
+"""Google's own Python SDK as the judge: its types take what is said on our wire, and its client talks to our stand-in.
+
+The SDK's client always speaks TLS, whatever it is told: so there is some, with a certificate made for the test.
+"""
+
+import asyncio
+import base64
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from gemini_leg import Leg, Letters, Tap, on_the_line, quiet, tone
+from google import genai
+from google.genai import types
+
+from trunkline.ai.events import KeyPressed, ReplyEnded
+from trunkline.ai.standin import Answer, Place, Trouble
+from trunkline.ai.tools import tool
+from trunkline.audio.convert import Converter
+from trunkline.audio.format import MULAW_8K, PCM16_16K, PCM16_24K
+from trunkline.testing.standins import play, standing_in
+
+MODELS = ["live", "gemini-3.8-live-extended-thinking", "gemini-3.1-flash-live-preview", "gemini-2.5-flash-native-audio"]
+
+
+@tool
+async def weather(town: str, days: int = 1, units: list[str] | None = None) -> str:
+    """What the weather is like."""
+    return "fine"
+
+
+def judge_ours(message: dict[str, Any]) -> None:
+    """The SDK's model of a setup has no field for what its own code puts there: it is judged by itself."""
+    if "setup" in message:
+        message = {"setup": dict(message["setup"])}
+        types.RealtimeInputConfig.model_validate(message["setup"].pop("realtimeInputConfig"))
+    judged = types.LiveClientMessage.model_validate(message)
+    assert len(judged.model_fields_set) == 1
+
+
+def judge_theirs(message: dict[str, Any]) -> None:
+    types.LiveServerMessage.model_validate(message)
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("turns", ["ours", "server"])
+def test_the_sdks_types_take_all_that_is_said_in_a_call(turns: str, model: str) -> None:
+    """A call with all there is: a greeting, a function, keys, an interruption, a lost connection, a renewal."""
+
+    async def story() -> Tap:
+        tap = Tap()
+
+        def mind(history: Any, tools: Any) -> Answer:
+            if len(history) < 4 and history[-1].role == "caller":
+                return Answer("Let me see.", tool="weather", arguments='{"town": "Paris"}')
+            return Answer("It is fine, and it will be fine tomorrow too, and on the day after.")
+
+        game = play(voice=Letters(), mind=mind, stt_ms=5, model_ms=5, voice_ms=5, speed=40)
+        own: dict[str, Any] = {"turns": turns, "start_sensitivity": "high", "end_sensitivity": "low", "proactive": True}
+        own |= {"thinking_level": "low", "thinking_budget": 0, "max_output_tokens": 500}
+        wanted: dict[str, Any] = {"tools": (weather,), "instructions": "Be kind.", "voice": "Puck", "model": model}
+        async with on_the_line(game, tap=tap, own=own, greeting="Hello.", **wanted) as leg:
+            await leg.greeted()
+            await leg.say(tone(500), quiet(400))
+            await leg.until(lambda: len(leg.of(ReplyEnded)) > 2 and not leg.pending)
+            leg.session.tell(KeyPressed("1"), 0)
+            await leg.until(lambda: len(leg.of(ReplyEnded)) > 3)
+            game.troubles.append((Place.HEARING, Trouble.CUT))
+            await _interrupt(leg)
+            await leg.until(lambda: len(leg.of(ReplyEnded)) > 4 and not leg.pending)
+            assert not leg.failure
+        return tap
+
+    tap = asyncio.run(story())
+    for _, is_ours, message in tap.said:
+        (judge_ours if is_ours else judge_theirs)(message)
+    kinds = {key for _, is_ours, message in tap.said if is_ours for key in message}
+    assert kinds == {"setup", "realtimeInput", "clientContent", "toolResponse"}
+    assert tap.sockets == 2
+
+
+async def _interrupt(leg: Leg) -> None:
+    last = leg.of(ReplyEnded)[-1].generation
+    await leg.say(tone(500))
+    leg.interrupt(last, 60, "It")
+    await leg.say(quiet(700))
+
+
+def test_the_judge_does_judge() -> None:
+    wrongs: list[dict[str, Any]] = [
+        {"setup": {"modl": "x", "realtimeInputConfig": {}}},
+        {"realtimeInput": {"sound": {}}},
+        {"other": {}},
+    ]
+    for wrong in wrongs:
+        with pytest.raises(ValueError, match="Extra inputs"):
+            judge_ours(wrong)
+    with pytest.raises(ValueError, match="Extra inputs"):
+        judge_theirs({"serverContent": {"modelTurns": {}}})
+
+
+# --- the client ---------------------------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def behind_tls(upstream: str, folder: Path) -> AsyncIterator[tuple[str, ssl.SSLContext]]:
+    """TLS in front of the stand-in; and a client's context that trusts it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    both, public = folder / "both.pem", folder / "public.pem"
+    public.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    both.write_bytes(private + public.read_bytes())
+    ours = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    ours.load_cert_chain(both)
+    port = int(upstream.rpartition(":")[2].partition("/")[0])
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", port)
+        await asyncio.gather(_pour(reader, far_writer), _pour(far_reader, writer), return_exceptions=True)
+
+    server = await asyncio.start_server(handle, "127.0.0.1", 0, ssl=ours)
+    try:
+        yield (
+            f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}{upstream.partition(str(port))[2]}",
+            ssl.create_default_context(cafile=str(public)),
+        )
+    finally:
+        server.close()
+
+
+async def _pour(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    while data := await source.read(65536):
+        sink.write(data)
+    sink.close()
+
+
+def test_the_sdks_client_holds_a_session_with_the_stand_in(tmp_path: Path) -> None:
+    async def story() -> None:
+        game = play(("What now?",), voice=Letters(), mind=lambda history, tools: Answer("So it is."), speed=60)
+        async with (
+            standing_in(game, names=["gemini"]) as vendors,
+            behind_tls(vendors.settings("gemini")["base_url"], tmp_path) as (base_url, trusting),
+        ):
+            options = types.HttpOptions(
+                base_url=base_url, api_version="v1beta", async_client_args={"ssl": trusting, "verify": trusting}
+            )
+            client = genai.Client(api_key="key", http_options=options)
+            config = types.LiveConnectConfig(
+                response_modalities=[types.Modality.AUDIO],
+                system_instruction="Be kind.",
+                input_audio_transcription=types.AudioTranscriptionConfig(),
+                output_audio_transcription=types.AudioTranscriptionConfig(),
+                session_resumption=types.SessionResumptionConfig(),
+                realtime_input_config=types.RealtimeInputConfig(
+                    automatic_activity_detection=types.AutomaticActivityDetection(disabled=True)
+                ),
+            )
+            async with client.aio.live.connect(model="gemini-3.8-live", config=config) as session:
+                said, spoken, heard = "", b"", ""
+                pcm = Converter(MULAW_8K, PCM16_16K).process(tone(500) + quiet(300))
+                await session.send_realtime_input(activity_start=types.ActivityStart())
+                await session.send_realtime_input(audio=types.Blob(data=pcm, mime_type="audio/pcm;rate=16000"))
+                await session.send_realtime_input(activity_end=types.ActivityEnd())
+                async for message in session.receive():
+                    content = message.server_content
+                    if content is None:
+                        continue
+                    spoken += message.data or b""
+                    if content.input_transcription:
+                        heard += content.input_transcription.text or ""
+                    if content.output_transcription:
+                        said += content.output_transcription.text or ""
+                assert (said, heard) == ("So it is.", "What now?")
+                assert spoken == await Letters().speak("So it is.", PCM16_24K)
+
+    asyncio.run(story())
+
+
+def test_base64_of_either_alphabet_is_audio() -> None:
+    from trunkline.ai.providers._gemini_messages import Blob
+
+    audio = bytes(range(256)) * 3
+    for encode in (base64.b64encode, base64.urlsafe_b64encode):
+        assert Blob("audio/pcm", encode(audio).decode()).audio() == audio
