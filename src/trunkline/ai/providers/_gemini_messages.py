@@ -119,6 +119,7 @@ class ServerMessage(_Theirs):
 
 _SERVER: Final = msgspec.json.Decoder(ServerMessage)
 _NAMES: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _AT: Final = re.compile(r" - at `([^`]+)`$")
 _KNOWN: Final = frozenset(field.encode_name for field in msgspec.structs.fields(ServerMessage)) | {
     "usageMetadata",
@@ -132,11 +133,15 @@ def read(data: bytes) -> ServerMessage:
     """One message of the server. Raises ``RemoteError`` for what can't be one."""
     try:
         return _SERVER.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except _UNREADABLE as error:
         at = _AT.search(str(error))
         raise RemoteError("a message that can't be read", where=at[1] if at else "$") from None
 
 
 def unknown(data: bytes) -> list[str]:
-    """Names in a message that we don't know, made safe to log."""
-    return [safe(name) for name in _NAMES.decode(data) if name not in _KNOWN]
+    """Names in a message that we don't know, made safe to log. Raises ``RemoteError``: a message may be good but for
+    these."""
+    try:
+        return [safe(name) for name in _NAMES.decode(data) if name not in _KNOWN]
+    except _UNREADABLE:
+        raise RemoteError("a message that can't be read") from None
