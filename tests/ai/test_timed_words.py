@@ -120,6 +120,12 @@ def test_a_voice_that_tells_no_times_has_its_words_spread_over_its_audio() -> No
     assert [round(at / 100) for at, _ in placed(given)] == [0, 2, 4, 6, 8]
 
 
+def test_the_pace_of_a_voice_that_is_known_is_taken() -> None:
+    words = TimedWords(MULAW_8K, TEXT, pace=0.03)
+    words.audio(sound()[: 8 * 200])
+    assert placed(words.take(everything=True)) == [(0, "Your"), (pytest.approx(167, abs=1), " table")]
+
+
 def test_another_making_goes_on_from_the_first_word_that_was_not_heard_whole() -> None:
     words = TimedWords(MULAW_8K, TEXT)
     words.timed(TIMES)

@@ -44,12 +44,14 @@ class Word(msgspec.Struct, gc=False):
 
 
 class TimedWords:
-    """One making of one text. The first ``told`` letters of ``text`` were told before: they are spoken, not told."""
+    """One making of one text. The first ``told`` letters of ``text`` were told before: they are spoken, not told.
+    ``pace``: letters per ms, where no times tell it."""
 
-    def __init__(self, audio: AudioFormat, text: str = "", told: int = 0) -> None:
+    def __init__(self, audio: AudioFormat, text: str = "", told: int = 0, *, pace: float = LETTERS_PER_MS) -> None:
         self.is_timed = False
         """Some times have come."""
         self._format = audio
+        self._pace = pace
         self._text = text
         self._told = self._placed = told  # letters that were given out; that have their place
         self._cursor = 0  # letters whose words are timed
@@ -187,7 +189,7 @@ class TimedWords:
     def _guess(self, until: int, pace: float | None = None) -> None:
         """Places for the words without times that must begin before byte ``until``; ``pace`` in letters per ms."""
         start_ms = self._end_ms
-        pace = pace or (self._cursor / start_ms if self._cursor and start_ms else LETTERS_PER_MS)
+        pace = pace or (self._cursor / start_ms if self._cursor and start_ms else self._pace)
         for word in _WORD.finditer(self._text, self._cursor):
             begin, end = word.span()
             at_ms = start_ms + (begin - self._cursor) / pace
