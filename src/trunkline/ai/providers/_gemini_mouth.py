@@ -17,7 +17,7 @@ from functools import partial
 from trunkline.ai.base import Emit
 from trunkline.ai.events import ReplyAudio, ReplyEnded, ReplyStarted, ReplyText, Stage, StageReached
 from trunkline.ai.providers._gemini_history import History
-from trunkline.ai.providers._gemini_reply import Farewell, Reply
+from trunkline.ai.providers._gemini_reply import Farewell, Pace, Reply
 from trunkline.audio.format import AudioFormat
 
 
@@ -50,6 +50,7 @@ class Mouth:
         self._clock = clock
         self._may_end = may_end
         self._generation = 0
+        self._pace = Pace()
         self._current: Reply | None = None
         self._asked_at: float | None = None
         self._script = ""
@@ -250,7 +251,7 @@ class Mouth:
     def _reply(self) -> Reply:
         if self._current is None:
             self._generation += 1
-            self._current = reply = Reply(self._generation, self._format, self.leaves, self._script)
+            self._current = reply = Reply(self._generation, self._format, self.leaves, self._script, self._pace)
             self.leaves, self._script = None, ""
             self.live[reply.generation] = reply
             self._history.reply(reply.generation)
