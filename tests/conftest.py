@@ -1,5 +1,6 @@
 """What all tests share."""
 
+import gc
 import logging
 import shutil
 from collections.abc import Iterator
@@ -12,6 +13,13 @@ from hypothesis import settings
 settings.register_profile("fuzz", max_examples=5000, deadline=None)
 settings.register_profile("suite", deadline=None)  # a shared machine may stall any example
 settings.load_profile("suite")
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of tests and the libraries they judge by are a million objects that stay. A collection that looks at
+    them all blocks an event loop for a second, and a gateway that is so late refuses calls."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
