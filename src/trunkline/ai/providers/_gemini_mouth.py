@@ -195,6 +195,11 @@ class Mouth:
         """More of the current reply will be asked for."""
         self._current = None
 
+    def give_up(self, reply: Reply) -> None:
+        """No more of it will come."""
+        self._current = reply
+        self.finish()
+
     def finish(self) -> None:
         """The current reply has all it will have."""
         reply, self._current = self._current, None
