@@ -7,7 +7,7 @@ import pytest
 from google.genai import types
 
 from trunkline.ai.providers._gemini_schema import MAX_DEPTH, parameters
-from trunkline.ai.providers._gemini_standin_live import _check_schema
+from trunkline.ai.providers._gemini_standin_live import check_schema
 from trunkline.ai.tools import tool
 
 
@@ -15,7 +15,7 @@ def translated(properties: dict[str, Any], **more: Any) -> dict[str, Any]:
     given = parameters({"type": "object", "properties": properties, **more})
     assert given is not None
     types.Schema.model_validate(given)
-    _check_schema(given)
+    check_schema(given)
     return given
 
 
@@ -90,7 +90,7 @@ def test_a_function_of_an_application_becomes_one_of_the_vendors() -> None:
     given = parameters(book.parameters)
     assert given is not None
     types.FunctionDeclaration.model_validate({"name": "book", "parameters": given})
-    _check_schema(given)
+    check_schema(given)
     assert given["properties"]["day"] == {
         "type": "STRING",
         "enum": ["mon", "tue"],

@@ -42,7 +42,9 @@ class GeminiSettings(msgspec.Struct, frozen=True):
     )
     compress_to_tokens: int = 16_000
 
-    answer_s: float = 3.0  # no sound of an answer for so long after a turn: asked for again, once
+    answer_s: float = (
+        2.0  # no sound of an answer so long after a turn: asked again, once; more where a model thinks long
+    )
     session_minutes: float = 9.0  # a new connection takes over after as many; the vendor ends one after about 10
     finish_sentences: bool = True  # a reply that ends in mid-sentence is asked to go on
 

@@ -305,10 +305,11 @@ def _check(setup: ours.Setup) -> None:
         if one.behavior is not UNSET and not latest:
             raise Strange("Function behavior is not supported by this model.")
         if one.parameters is not UNSET:
-            _check_schema(one.parameters)
+            check_schema(one.parameters)
 
 
-def _check_schema(schema: dict[str, Any]) -> None:
+def check_schema(schema: dict[str, Any]) -> None:
+    """What the vendor refuses of a function's parameters. Raises ``Strange``."""
     if strangers := set(schema) - _WORDS:
         raise Strange(f'Unknown name "{sorted(strangers)[0]}" at parameters: Cannot find field.')
     if "anyOf" not in schema and schema.get("type") not in _TYPES:
@@ -318,6 +319,6 @@ def _check_schema(schema: dict[str, Any]) -> None:
     if any(not isinstance(value, str) for value in schema.get("enum", [])):
         raise Strange("Invalid value at parameters.enum")
     for inner in [*schema.get("properties", {}).values(), *schema.get("anyOf", [])]:
-        _check_schema(inner)
+        check_schema(inner)
     if "items" in schema:
-        _check_schema(schema["items"])
+        check_schema(schema["items"])
