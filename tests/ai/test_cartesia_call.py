@@ -22,7 +22,7 @@ TWILIO: Platform = registry.load("wire", "twilio")
 LINES = ["What are your opening hours?", "No, I want to book a table.", "Thank you, goodbye."]
 HOURS = "We are open from Monday to Friday, nine to five."
 ASKED = silence(MULAW_8K, 200) + hum(MULAW_8K, 720)
-LETTER_MS, LEAD_MS = 40, 200  # of Tone
+LETTER_MS = 40  # of Tone
 
 RECOGNISERS = ["ink-2", "ink-whisper"]
 
@@ -36,7 +36,7 @@ class Done(msgspec.Struct, frozen=True):
 
 async def hold(recogniser: str) -> Done:
     over: asyncio.Future[CallSession] = asyncio.get_running_loop().create_future()
-    async with standing_in(play(LINES, voice=Tone(LEAD_MS), stt_ms=230, speed=20), names=["cartesia"]) as vendors:
+    async with standing_in(play(LINES, voice=Tone(), stt_ms=230, speed=20), names=["cartesia"]) as vendors:
         config = Config.load(host="127.0.0.1", port=0)
         config = config.with_platform(TWILIO.spec, auth_token="0123456789abcdef0123456789abcdef")
         config = config.with_provider("cartesia", **vendors.settings("cartesia"))
@@ -82,20 +82,13 @@ def test_what_was_heard_of_an_interrupted_reply_is_known_to_the_word(calls: dict
     (cut,) = [line for line in session.transcript if line.interrupted]
     assert HOURS.startswith(cut.text)
     # What the telephone played of it, in letters. The gateway is sure of what was played up to 100 ms ago.
-    # The simulated voice begins each text it is given with silence; only a reply's first is trimmed.
-    first, rest = "We are open ", "from Monday to Friday, nine to five."
-    whole = tone(first, MULAW_8K) + MULAW_8K.silence(8 * LEAD_MS) + tone(rest, MULAW_8K)
+    whole = tone("We are open ", MULAW_8K) + tone("from Monday to Friday, nine to five.", MULAW_8K)
     heard = outcome.heard[outcome.heard.index(whole[: 8 * 400]) :]
     played = next(n for n in range(len(whole) + 1) if heard[n : n + 1] != whole[n : n + 1])
-    surely, at_most = (letters(max(0, MULAW_8K.ms(played) - late), len(first)) for late in (100, 0))
+    surely, at_most = (max(0, MULAW_8K.ms(played) - late) / LETTER_MS for late in (100, 0))
     assert cut.text.startswith(words_in(surely))
     assert words_in(at_most).startswith(cut.text)
     assert cut.text
-
-
-def letters(played_ms: float, first: int) -> float:
-    """How many were sounded, of a first piece of so many and of the next one after a pause."""
-    return min(played_ms, max(first * LETTER_MS, played_ms - LEAD_MS)) / LETTER_MS
 
 
 def words_in(letters: float) -> str:
