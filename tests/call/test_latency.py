@@ -66,7 +66,22 @@ def test_a_stage_is_slow_beyond_its_maximum(ms: float, verdict: str) -> None:
 
 
 def test_only_known_stages_are_judged() -> None:
-    assert verdicts(TurnLatency(llm_ms=101, total_ms=700), Budgets()) == {"llm": "SLOW", "total": "OK"}
+    known = TurnLatency(stt_ms=300, llm_ms=101, tts_ms=150, total_ms=700)
+    assert verdicts(known, Budgets()) == {"stt": "OK", "llm": "SLOW", "tts": "OK", "total": "OK"}
+    assert verdicts(TurnLatency(total_ms=701), Budgets()) == {"total": "SLOW"}
+
+
+@pytest.mark.parametrize(
+    ("known", "verdict"),
+    [
+        (TurnLatency(stt_ms=1, llm_ms=250), "OK"),  # it speaks itself
+        (TurnLatency(stt_ms=1, llm_ms=251), "SLOW"),
+        (TurnLatency(llm_ms=550), "OK"),  # and hears itself
+        (TurnLatency(llm_ms=551), "SLOW"),
+    ],
+)
+def test_a_model_has_the_time_of_the_stages_it_does_as_one(known: TurnLatency, verdict: str) -> None:
+    assert verdicts(known, Budgets())["llm"] == verdict
 
 
 @given(st.lists(st.floats(0, 1e6), min_size=1, max_size=200), st.integers(0, 100))

@@ -21,6 +21,10 @@ class Budget(msgspec.Struct, frozen=True):
         """``OK`` up to the maximum, ``SLOW`` beyond it."""
         return "OK" if ms <= self.maximum_ms else "SLOW"
 
+    def __add__(self, other: "Budget") -> "Budget":
+        """For two stages that are done as one."""
+        return Budget(self.target_ms + other.target_ms, self.maximum_ms + other.maximum_ms)
+
 
 class Budgets(msgspec.Struct, frozen=True):
     """A budget for each stage."""
@@ -84,8 +88,13 @@ def latency_of(stamps: TurnStamps) -> TurnLatency:
 
 
 def verdicts(latency: TurnLatency, budgets: Budgets) -> dict[str, str]:
-    """``OK`` or ``SLOW`` for each stage that is known."""
-    by_name = msgspec.structs.asdict(budgets)
+    """``OK`` or ``SLOW`` for each stage that is known. A model that hears and speaks itself has the time of the stages
+    it does as one."""
+    by_name: dict[str, Budget] = msgspec.structs.asdict(budgets)
+    if latency.tts_ms is None:
+        by_name["llm"] += budgets.tts
+        if latency.stt_ms is None:
+            by_name["llm"] += budgets.stt
     return {name: by_name[name].verdict(ms) for name, ms in latency.stages().items()}
 
 

@@ -20,7 +20,7 @@ from trunkline.testing.call import PlacedCall, place
 from trunkline.testing.phone import Phone
 from trunkline.testing.script import Action, HangUp, InterruptReply, PressKey, Say, Wait, WaitForReply
 from trunkline.testing.scripted_stt import Fixture
-from trunkline.wire.base import Platform
+from trunkline.wire.base import HttpCall, Platform, phone_format
 
 HOURS: Final = "What are your opening hours, please?"
 KEY: Final = "1"
@@ -50,16 +50,17 @@ def hold(platform: str, model: str, folder: Path, console: Console) -> DemoCall:
     """Start a gateway, call it, talk, hang up. Raises ``MissingProgram`` without espeak-ng, ``ConfigError``."""
     logs.configure(level="warning", format="console")
     kind: Platform = registry.load("wire", platform)
-    with console.status("Recording the caller's lines with espeak-ng"):
-        lines = {text: sounds.speak(text, kind.spec.formats[0]) for text in (HOURS, BOOKING, THANKS)}
-        known = [Fixture(text, sounds.speak(text, PCM16_8K)) for text in lines]
     config = Config.load(agent="", host="127.0.0.1", port=0, record_dir=folder)
     # A secret of this run: the demonstration goes through the closed door, as a real call does.
     config = config.with_platform(kind.spec, **{kind.spec.secret: secrets.token_hex(32)})
     codec = kind.phone(
         config.platform(kind.spec), call_id=f"CA{secrets.token_hex(16)}", caller="+15005550006", callee="+15005550001"
     )
-    phone = Phone(codec, _script(lines), wire=kind.spec.formats[0], frame_ms=kind.spec.frame_ms)
+    audio = phone_format(codec, kind.spec)
+    with console.status("Recording the caller's lines with espeak-ng"):
+        lines = {text: sounds.speak(text, audio) for text in (HOURS, BOOKING, THANKS)}
+        known = [Fixture(text, sounds.speak(text, PCM16_8K)) for text in lines]
+    phone = Phone(codec, _script(lines), wire=audio, frame_ms=kind.spec.frame_ms)
     with console.status("On the line: about half a minute, in real time"):
         return asyncio.run(_call(config, model, known, phone))
 
@@ -86,7 +87,13 @@ async def _call(config: Config, name: str, known: Sequence[Fixture], phone: Phon
         if not over.done():
             over.set_result(session)
 
-    async with mind(name, config, known) as who, running(who.config, who.agent, model=who.model, keep=keep) as service:
+    async def send(_: HttpCall) -> None:
+        """The platform's HTTP interface, simulated: it takes every request, and its end of the line knows already."""
+
+    async with (
+        mind(name, config, known) as who,
+        running(who.config, who.agent, model=who.model, keep=keep, send=send) as service,
+    ):
         placed = await place(phone, service.gateway.base_url, limit_s=LIMIT_S)
         try:
             session = await asyncio.wait_for(over, timeout=10)

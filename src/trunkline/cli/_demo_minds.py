@@ -19,6 +19,9 @@ INSTRUCTIONS: Final = (
     "Answer in one or two short sentences. When the caller wants nothing more, say goodbye."
 )
 GREETING: Final = "Hello, this is the demonstration restaurant. How can I help you?"
+PAUSE_MS: Final = 270
+"""Silence after which the simulated vendors take a turn for over: longer than espeak-ng's pause at a comma."""
+
 CASCADE: Final = Agent(
     INSTRUCTIONS,
     greeting=GREETING,
@@ -53,7 +56,7 @@ async def mind(name: str, config: Config, known: Sequence[Fixture]) -> AsyncIter
     if not missing:
         yield Mind(config, agent, None, [], real)
         return
-    async with standing_in(play(fixtures=known)) as stand_ins:
+    async with standing_in(play(fixtures=known, hang_ms=PAUSE_MS, stt_ms=PAUSE_MS + 10), names=missing) as stand_ins:
         for vendor in missing:
             config = config.with_provider(vendor, **stand_ins.settings(vendor))
         simulated = [f"{vendor} (a stand-in on this machine that speaks its wire format)" for vendor in missing]

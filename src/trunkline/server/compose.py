@@ -14,6 +14,7 @@ from trunkline import registry
 from trunkline.ai.agent import Agent
 from trunkline.ai.base import AgentModel
 from trunkline.call.runner import CallRunner
+from trunkline.call.runner import HttpSender as HttpSend
 from trunkline.call.session import CallSession
 from trunkline.call.settings import CallSettings
 from trunkline.config import Config
@@ -60,11 +61,13 @@ async def compose(
     model: AgentModel | None = None,
     keep: Keep | None = None,
     make_runner: RunnerFactory | None = None,
+    send: HttpSend | None = None,
 ) -> AsyncIterator[Gateway]:
     """A gateway that is ready to take calls at ``port``; its calls are over when the context is left.
 
     ``model`` answers in the place of the one ``agent`` names, ``keep`` gets the record of each call that is over,
-    ``make_runner`` replaces the call itself. Raises ``ConfigError`` or ``MissingProgram``.
+    ``make_runner`` replaces the call itself, ``send`` the way to the platforms' HTTP interfaces. Raises ``ConfigError``
+    or ``MissingProgram``.
     """
     base_url = config.base_url(port)
     routes = open_platforms(config, base_url)
@@ -78,7 +81,7 @@ async def compose(
         await model.warm_up()
         try:
             async with HttpSender() as http, Watchdog() as dog, _board(config, dog) as board:
-                make_runner = make_runner or _runners(config, model, http, recordings, keep)
+                make_runner = make_runner or _runners(config, model, send or http, recordings, keep)
                 media = MediaDoor(
                     routes=Routes(routes.values()), base_url=base_url, board=board, make_runner=make_runner
                 )
@@ -121,7 +124,7 @@ def _recordings(config: Config, folder: Path) -> RecordingRoom:
 
 
 def _runners(
-    config: Config, model: AgentModel, http: HttpSender, recordings: RecordingRoom | None, keep: Keep | None
+    config: Config, model: AgentModel, http: HttpSend, recordings: RecordingRoom | None, keep: Keep | None
 ) -> RunnerFactory:
     settings = config.section("call", CallSettings, record=recordings is not None)
 

@@ -16,6 +16,7 @@ import uvloop
 from trunkline import logs
 from trunkline.ai.agent import Agent
 from trunkline.ai.base import AgentModel
+from trunkline.call.runner import HttpSender as HttpSend
 from trunkline.config import Config
 from trunkline.errors import ConfigError
 from trunkline.server.bounded import BoundedHttp
@@ -82,6 +83,7 @@ class Parts(TypedDict, total=False):
     model: AgentModel | None
     keep: Keep
     make_runner: RunnerFactory
+    send: HttpSend
 
 
 @asynccontextmanager
