@@ -21,6 +21,10 @@ KEEP_S: Final = 30.0
 MARGIN_MS: Final = 300.0
 """Heard again before the turn in question: recognisers need to hear speech begin."""
 
+UNSURE_MS: Final = 6000.0
+"""Heard again where no turn was told of: one that never stood, or hangs, told of none, and its end is noticed only
+after its limits for connecting and for silence."""
+
 
 class FallbackStt:
     """An ``Stt`` made of several, preferred first. All must know turns, or none."""
@@ -47,6 +51,7 @@ class _Session:
         self._emit = emit
         self._log = logs.get(__name__).bind(call=facts.call_id, role="stt")
         self._backlog = Backlog(hears, KEEP_S)
+        self._margin_ms = UNSURE_MS if stt.turns else MARGIN_MS  # where we are told turns, those are known without it
         self._tried: list[int] = []
         self._turn: tuple[float, float | None] | None = None  # from, until: of the turn without final words
         self._now = 0.0
@@ -60,7 +65,7 @@ class _Session:
         self._now = now
         self._backlog.push(audio)
         if self._turn is None:  # nothing before this can matter any more
-            self._backlog.done(self._backlog.end_ms - MARGIN_MS)
+            self._backlog.done(self._backlog.end_ms - self._margin_ms)
         self._session.hear(audio, now)
 
     def turn_started(self, at_ms: float) -> None:
@@ -111,6 +116,7 @@ class _Session:
             case SpeechStarted(at_ms):
                 if self._turn is None:  # else told already, by the one that failed
                     self._turn = (at_ms + self._offset_ms, None)
+                    self._backlog.done(self._turn[0] - MARGIN_MS)
                     self._emit(msgspec.structs.replace(event, at_ms=at_ms + self._offset_ms))
                 return
             case SpeechStopped(at_ms):
@@ -123,7 +129,7 @@ class _Session:
                 self._tried.clear()  # it may be the others' turn again
                 ended = self._turn[1] if self._turn is not None else None
                 self._turn = None
-                self._backlog.done((self._backlog.end_ms if ended is None else ended) - MARGIN_MS)
+                self._backlog.done(self._backlog.end_ms - MARGIN_MS if ended is None else ended)
             case _:
                 pass
         self._emit(event)

@@ -16,6 +16,10 @@ _LONGEST_WAIT_S: Final = 5.0
 """A vendor that asks for a longer pause is given up: the caller would hear nothing for as long."""
 
 
+class Silent(ProviderError):
+    """Nothing came, until we gave up waiting: unlike a connection that broke this has cost the caller's time."""
+
+
 class Patience(msgspec.Struct, frozen=True):
     """Limits for one provider socket."""
 
@@ -23,14 +27,17 @@ class Patience(msgspec.Struct, frozen=True):
     ready_s: float = 5.0  # from the upgrade until the vendor says that the session stands
     tries: int = 5  # connections in a row that came to nothing before the vendor is given up
     ping_s: float = 15.0  # a socket that was silent for so long is asked whether it lives, and has as long to answer
+    hurried: bool = False  # a vendor that let us wait in vain is not tried again: the caller has waited enough
 
     @classmethod
     def brief(cls) -> Self:
         """For a provider that another one stands behind: better that one soon than this one late."""
-        return cls(connect_s=1.0, ready_s=2.0, tries=2)
+        return cls(connect_s=1.0, ready_s=2.0, tries=2, hurried=True)
 
     def pause_s(self, error: ProviderError, failures: int) -> float | None:
         """How long to wait before another try, after so many failures in a row; None: give up."""
+        if self.hurried and isinstance(error, Silent):
+            return None
         if failures >= self.tries or error.fault in ("bad key", "quota", "our fault"):
             return None
         pause = _BACKOFF_S[min(failures, len(_BACKOFF_S)) - 1]

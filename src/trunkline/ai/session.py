@@ -21,7 +21,7 @@ from picows import WSCloseCode, WSError, WSFrame, WSInvalidStatusError, WSListen
 from structlog.typing import FilteringBoundLogger
 
 from trunkline.ai.fragments import Fragments
-from trunkline.ai.patience import Patience
+from trunkline.ai.patience import Patience, Silent
 from trunkline.errors import ProviderError, RemoteError
 
 MAX_MESSAGE_BYTES: Final = 16 * 1024 * 1024
@@ -246,7 +246,7 @@ class ProviderSocket:
             headers = {name.lower(): value for name, value in response.headers.items()}
             raise self._peer.refused(int(response.status), headers, answer.raw_body or b"") from None
         except TimeoutError:
-            raise ProviderError(self._provider, "transient", f"no connection within {patience.connect_s:g} s") from None
+            raise Silent(self._provider, "transient", f"no connection within {patience.connect_s:g} s") from None
         except ssl.SSLCertVerificationError:
             raise ProviderError(self._provider, "our fault", "its certificate is not to be trusted") from None
         except (OSError, WSError) as error:
@@ -321,7 +321,7 @@ class ProviderSocket:
             left_s = self._heard_at + self._expected_s - now
             if left_s <= 0:
                 waited = f"said nothing for {self._expected_s:g} s" if self.is_ready else "did not open the session"
-                connection.fail(ProviderError(self._provider, "transient", waited))
+                connection.fail(Silent(self._provider, "transient", waited))
                 return
             self._wake_in(left_s)
         if self._heartbeat_s:
