@@ -155,6 +155,10 @@ class RingCentralDoor:
         elif not self._insecure and "ticket" not in query:
             raise Refused("no such call was announced", status=404)
 
+    def call_id(self, request: HttpRequest) -> str:
+        """The call in the request's query."""
+        return _call_id(_query(request))
+
     def codec(self) -> GatewayCodec:
         """Not to be had: which call a socket is for, only its request tells."""
         raise Refused("the socket's call is not known", status=400)
