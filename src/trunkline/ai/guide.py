@@ -33,7 +33,7 @@ keys are set, whether they are taken, and what to use without one.
 ```python
 Agent("…", model="openai/gpt-realtime-2.1")  # one model that hears and speaks
 Agent("…", stt="deepgram/flux-general-en", llm="groq/llama-3.1-8b-instant", tts="cartesia/sonic-3.5")  # a cascade
-Agent("…", stt=["deepgram/flux-general-en", "cartesia/ink-2"], …)  # the second takes over when the first fails
+Agent("…", stt=["deepgram/flux-general-en", "cartesia/ink-2"])  # the second takes over when the first fails
 ```
 
 A provider's settings are environment variables, or fields of its table in `trunkline.toml`: `DEEPGRAM_API_KEY`, or

@@ -62,6 +62,9 @@ MCP tools, stored prompts, SIP and WebRTC.
 Further settings: `OPENAI_TRANSCRIPTION_MODEL` (empty: turns without words), `OPENAI_VAD_THRESHOLD`,
 `OPENAI_SILENCE_MS`, `OPENAI_PREFIX_MS`, `OPENAI_EAGERNESS`, `OPENAI_NOISE_REDUCTION`, `OPENAI_SPEED`,
 `OPENAI_MAX_OUTPUT_TOKENS`, `OPENAI_REASONING_EFFORT`, `OPENAI_ORGANIZATION`, `OPENAI_PROJECT`.
+
+As parts of a cascade: `llm="openai/MODEL"` is any model that writes by chat completions, `stt="openai"` sends each turn
+as one file to `OPENAI_TRANSCRIPTION_MODEL`.
 """
 
 
