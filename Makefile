@@ -11,7 +11,7 @@ install: .venv/installed
 .venv/installed: pyproject.toml setup.py constraints.txt src/trunkline/audio/_kernels.pyx scripts/system-packages
 	@bash scripts/system-packages espeak-ng
 	test -x .venv/bin/python || $(PYTHON) -m venv .venv
-	$(RUN) pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,bench]'
+	$(RUN) pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,bench,local]'
 	# The wheel is wanted for the model file in it; it declares torch, which nothing here imports.
 	$(RUN) pip install --quiet --disable-pip-version-check --no-deps -c constraints.txt silero-vad
 	touch .venv/installed
