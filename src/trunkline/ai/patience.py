@@ -17,7 +17,8 @@ _LONGEST_WAIT_S: Final = 5.0
 
 
 class Silent(ProviderError):
-    """Nothing came, until we gave up waiting: unlike a connection that broke this has cost the caller's time."""
+    """It was connected, and nothing came until we gave up waiting: that has cost the caller's time, as a connection
+    that breaks does not."""
 
 
 class Patience(msgspec.Struct, frozen=True):
@@ -27,7 +28,7 @@ class Patience(msgspec.Struct, frozen=True):
     ready_s: float = 5.0  # from the upgrade until the vendor says that the session stands
     tries: int = 5  # connections in a row that came to nothing before the vendor is given up
     ping_s: float = 15.0  # a socket that was silent for so long is asked whether it lives, and has as long to answer
-    hurried: bool = False  # a vendor that let us wait in vain is not tried again: the caller has waited enough
+    hurried: bool = False  # a vendor that falls silent is not tried again: the caller has waited enough
 
     @classmethod
     def brief(cls) -> Self:

@@ -246,7 +246,7 @@ class ProviderSocket:
             headers = {name.lower(): value for name, value in response.headers.items()}
             raise self._peer.refused(int(response.status), headers, answer.raw_body or b"") from None
         except TimeoutError:
-            raise Silent(self._provider, "transient", f"no connection within {patience.connect_s:g} s") from None
+            raise ProviderError(self._provider, "transient", f"no connection within {patience.connect_s:g} s") from None
         except ssl.SSLCertVerificationError:
             raise ProviderError(self._provider, "our fault", "its certificate is not to be trusted") from None
         except (OSError, WSError) as error:
