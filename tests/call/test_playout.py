@@ -293,6 +293,24 @@ def test_part_of_a_frame_in_the_queue_wakes_nobody(frame_ms: int) -> None:
     assert ends.platform.played == NOISE[: 2 * frame]
 
 
+def test_part_of_a_frame_of_a_reply_that_goes_on_is_nothing_to_be_heard_yet() -> None:
+    ends = Ends()
+    ends.say(NOISE[: 5 * FRAME + FRAME // 2], end=False)
+    assert ends.playout.unheard(ends.now)
+    ends.run(1)
+    assert not ends.playout.unheard(ends.now), "an agent that thinks in mid-reply is silent"
+    ends.say(NOISE[: FRAME // 2], end=False)
+    assert ends.playout.unheard(ends.now)
+
+
+def test_part_of_a_frame_that_ends_a_reply_is_heard_out() -> None:
+    ends = Ends()
+    ends.say(NOISE[: 5 * FRAME + FRAME // 2])
+    assert ends.playout.unheard(ends.now)
+    ends.run(1)
+    assert not ends.playout.unheard(ends.now)
+
+
 def test_the_end_of_a_reply_is_known_at_its_deadline_without_marks() -> None:
     ends = Ends()
     ends.say(NOISE[: 5 * FRAME])

@@ -304,8 +304,12 @@ class Playout:
             self.heard.append(Heard(first.generation, first.text_up_to(end, end), self._ms(first.sounded_at)))
 
     def unheard(self, now: float) -> bool:
-        """Whether there is agent audio the caller has not heard."""
-        return self._queue.size > 0 or self.ear(now) < self._sent
+        """Whether there is agent audio the caller has not heard. A part of a frame that waits for the rest of its reply
+        is none yet: an agent that thinks for a while in mid-reply is silent."""
+        if self.ear(now) < self._sent:
+            return True
+        kept = self.held or self.paused or self._closing
+        return self._queue.size > 0 if kept else self._queue.size >= self._frame
 
     def deadline(self, now: float) -> float | None:
         """When ``pop`` (and then ``settle``) wants to be called next, ``alone_at`` aside; None: not before something
