@@ -3,8 +3,8 @@
 ``AgentEvent``: facts from the agent's side. ``AgentCommand``: what the call tells it. Audio is in the formats that
 were agreed when the session was opened.
 
-A *generation* numbers an agent's replies: 1, 2, 3 … in the order the agent begins them. A reply that was interrupted
-is dead, and whatever still arrives with its generation is dropped.
+A *generation* numbers an agent's replies in the order the agent begins them; some may be left out. A reply that was
+interrupted is dead, and whatever still arrives with its generation is dropped.
 
 ``at_ms`` positions count the audio handed to ``hear`` since the session opened, in milliseconds of that audio.
 """
