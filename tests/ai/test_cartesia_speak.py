@@ -369,7 +369,8 @@ async def troubled(place: Place, trouble: Trouble) -> None:
     there = simulated(troubles=[(place, trouble)])
     async with vendor(there) as url:
         # Where another voice stands behind, a connection that is not opened is waited for less.
-        part = PROVIDER.tts(settings(url, "sonic-3.5", fallback=trouble is Trouble.STALL))
+        fallback = trouble is Trouble.STALL and place is Place.CONNECT
+        part = PROVIDER.tts(settings(url, "sonic-3.5", fallback=fallback))
         async with talking(part) as (kept, session, task):
             begun = asyncio.get_running_loop().time()
             say(session, 1, HELLO, HOW, FINE)

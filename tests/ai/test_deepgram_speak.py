@@ -275,7 +275,8 @@ async def troubled(way: tuple[str, str], place: Place, trouble: Trouble) -> None
     model, transport = way
     async with vendor(there) as url:
         # Where another voice stands behind, a connection that is not opened is waited for less.
-        part = PROVIDER.tts(settings(url, model, fallback=trouble is Trouble.STALL, tts_transport=transport))
+        fallback = trouble is Trouble.STALL and (place is Place.CONNECT or transport == "rest")
+        part = PROVIDER.tts(settings(url, model, fallback=fallback, tts_transport=transport))
         async with talking(part) as (kept, session, task):
             begun = asyncio.get_running_loop().time()
             say(session, 1, HELLO, HOW, FINE)
