@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from typing import Literal
 
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
@@ -15,7 +16,7 @@ from trunkline.testing.echo import compare
 from trunkline.testing.phone import Phone
 from trunkline.testing.script import Action, HangUp, Say, Wait
 from trunkline.testing.sounds import murmur
-from trunkline.wire.base import TextFrame
+from trunkline.wire.base import Output, TextFrame
 from trunkline.wire.events import AudioHeard, PlayAudio, StreamStopped
 from trunkline.wire.twilio import PLATFORM, TwilioSettings
 
@@ -122,6 +123,28 @@ def test_a_call_without_end_is_ended_by_the_limit() -> None:
     outcome = call([], echo, limit_s=0.1).outcome
     assert outcome.ended
     assert outcome.ended.by == "time limit"
+
+
+def test_a_telephone_that_breaks_does_not_keep_its_call_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Broken(Phone):
+        """Neither speaks nor hangs up."""
+
+        def tick(self, now: float) -> list[Output]:
+            raise AssertionError("a fault of the telephone's own")
+
+        def hang_up(self, now: float, by: Literal["caller", "time limit"] = "caller") -> list[Output]:
+            raise AssertionError("and another one")
+
+    monkeypatch.setattr("trunkline.testing.call.OVERTIME_S", 0.1)
+    codec = PLATFORM.phone(TwilioSettings(), call_id="CA01", caller="+15005550006", callee="+15005550001")
+
+    async def run() -> PlacedCall:
+        async with gateway(echo) as base, asyncio.timeout(5):
+            return await place(Broken(codec, []), base, limit_s=0.1)
+
+    outcome = asyncio.run(run()).outcome
+    assert outcome.ended
+    assert (outcome.ended.by, outcome.ok) == ("network", False)
 
 
 def test_a_webhook_that_refuses_is_no_call() -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Final, Protocol
 
 import httpx
@@ -18,7 +19,9 @@ from trunkline.wire.base import BinaryFrame, CloseSocket, HttpCall, HttpReply, M
 WEBHOOK_TIMEOUT_S: Final = 15.0
 """What platforms give a webhook (Twilio: 15 s)."""
 GOODBYE_S: Final = 2.0
-"""How long the gateway may take to close the socket after us."""
+"""How long the gateway may take to close the socket after us; then it is cut, read or not."""
+OVERTIME_S: Final = 2 * GOODBYE_S
+"""How long after its time limit a call may take to be over: nothing is waited for without an end."""
 
 
 class PlacedCall(msgspec.Struct, frozen=True):
@@ -54,7 +57,11 @@ async def place(
             try:
                 async with asyncio.TaskGroup() as tasks:
                     tasks.create_task(_report(client, reports, phone))
-                    await line.done()
+                    try:
+                        async with asyncio.timeout(limit_s + OVERTIME_S):
+                            await line.done()
+                    except TimeoutError:
+                        phone.lost("the call did not end when it was to", loop.time())
                     reports.put_nowait(None)
             finally:
                 limit.cancel()
@@ -163,6 +170,10 @@ class _Socket(WSListener):
         if self._transport is not None:
             self._transport.disconnect(graceful=False)
 
+    def _cut_later(self, transport: WSTransport) -> None:
+        """A graceful end waits for a peer that reads what is left, and there may be none."""
+        self._loop.call_later(GOODBYE_S, partial(transport.disconnect, graceful=False))
+
     def hang_up(self) -> None:
         """The call has lasted too long."""
         self._do(self._phone.hang_up(self._loop.time(), "time limit"))
@@ -185,6 +196,7 @@ class _Socket(WSListener):
                 self._phone.closed(code, reason, self._loop.time())  # type: ignore[arg-type]  # it is an int
                 transport.send_close(code)
                 transport.disconnect()
+                self._cut_later(transport)
             case WSMsgType.TEXT | WSMsgType.BINARY | WSMsgType.CONTINUATION:
                 if frame.msg_type != WSMsgType.CONTINUATION:
                     self._binary = frame.msg_type == WSMsgType.BINARY
@@ -195,9 +207,11 @@ class _Socket(WSListener):
                     self._do(self._phone.receive(message, self._binary, self._loop.time()))
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
-        self._phone.lost("the connection was lost", self._loop.time())
         self._transport = None
-        self._gone.set()
+        try:
+            self._phone.lost("the connection was lost", self._loop.time())
+        finally:
+            self._gone.set()
         self._arm()
 
     def _wake(self) -> None:
@@ -217,7 +231,7 @@ class _Socket(WSListener):
                     self._transport.send(WSMsgType.BINARY, data)
                 case CloseSocket(code=code, reason=reason):
                     self._transport.send_close(WSCloseCode(code), reason.encode())
-                    self._loop.call_later(GOODBYE_S, self._transport.disconnect)
+                    self._cut_later(self._transport)
         self._arm()
 
     def _arm(self) -> None:
