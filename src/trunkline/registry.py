@@ -7,7 +7,7 @@ from typing import Any
 
 from trunkline.errors import ConfigError
 
-_ROOMS = {"wire": "PLATFORM", "ai.providers": "PROVIDER"}
+_ROOMS = {"wire": "PLATFORM", "ai.providers": "PROVIDER"}  # and what people call it, in small letters
 # Files in a room that are about the room, not a variant of it.
 _NOT_VARIANTS = {"base", "events", "tickets"}
 
@@ -26,5 +26,5 @@ def load(room: str, name: str) -> Any:
     Raises ``ConfigError`` naming the choices when there is no such file.
     """
     if name not in names(room):
-        raise ConfigError(f"there is no {name!r} in {room}: choose one of {', '.join(names(room))}")
+        raise ConfigError(f"there is no {_ROOMS[room].lower()} {name!r}: choose one of {', '.join(names(room))}")
     return getattr(importlib.import_module(f"trunkline.{room}.{name}"), _ROOMS[room])

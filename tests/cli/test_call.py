@@ -138,7 +138,7 @@ def test_a_refused_call_says_so_in_json_too(wav: Path, monkeypatch: pytest.Monke
     assert result.exit_code != 0
     assert json.loads(result.stdout) == {"error": "the webhook answered 403", "connected": False, "ok": False}
     assert isinstance(result.exception, Refused)  # which the program prints as a sentence
-    assert "Is the secret the gateway's" in result.stderr
+    assert "TWILIO_AUTH_TOKEN is not set here" in result.stderr
 
 
 def test_a_gateway_without_room_is_not_asked_for_its_secret(wav: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,6 +150,19 @@ def test_a_gateway_without_room_is_not_asked_for_its_secret(wav: Path, monkeypat
     assert result.exit_code != 0
     assert "secret" not in result.stderr
     assert "/ready says so" in result.stderr
+
+
+@pytest.mark.parametrize("status", [401, 403])
+@pytest.mark.parametrize("known", [True, False])
+def test_whoever_was_refused_is_told_which_setting_to_look_at(
+    status: int, known: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OPEN_TOKEN", "0123456789abcdef" if known else "")
+    line = _telephone.line("open", caller="+1", callee="+2")
+    hint = _telephone.hint(Refused("the media socket was refused", status=status), line)
+    assert "OPEN_TOKEN" in hint
+    assert ("is not set here" in hint) is not known
 
 
 @pytest.mark.parametrize(
@@ -182,7 +195,7 @@ def test_a_telephone_speaks_the_rate_that_it_was_set_to(
     [
         ([], "the caller has nothing to do"),
         (["--wav", "missing.wav"], "missing.wav can't be read as audio"),
-        (["--keys", "1", "--platform", "nobody"], "there is no 'nobody' in wire"),
+        (["--keys", "1", "--platform", "nobody"], "there is no platform 'nobody': choose one of"),
     ],
 )
 def test_what_cannot_be_done_is_said_before_dialling(wav: Path, arguments: list[str], error: str) -> None:

@@ -54,7 +54,9 @@ def hint(refusal: Refused, line: Line) -> str:
     """What whoever was refused may look at; empty where the refusal says it all."""
     secret = f"{line.spec.name}_{line.spec.secret}".upper()
     if refusal.status in (401, 403):
-        return "Is the secret the gateway's, and the address the one it knows itself by?"
+        if not line.signs:
+            return f"{secret} is not set here: the gateway lets in only who knows its own."
+        return f"Is {secret} the gateway's, and the address the one it knows itself by?"
     if refusal.status != 503:
         return ""
     busy = "The gateway may be full, or stopping: its /ready says so."
