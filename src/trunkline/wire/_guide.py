@@ -16,6 +16,9 @@ address, and to see whether its secret is set:
 Each of them can be tried without an account: `trunkline demo --platform NAME`, and `trunkline call URL --platform NAME`
 against a gateway of yours.
 
+`https://voice.example.org` stands for your gateway's address as the world knows it, which is `TRUNKLINE_PUBLIC_URL`.
+TLS is the business of a proxy in front, which passes HTTP and WebSockets on.
+
 | platform | audio, preferred first | tells what was played | drops what was not | keys in | keys out | transfer |
 |---|---|---|---|---|---|---|
 """

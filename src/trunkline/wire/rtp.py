@@ -27,12 +27,16 @@ _SETUP: Final = """\
    to the address peers reach it by where that is another one.
 3. For each call, whoever steers it (a PBX, a media server) sends `POST {base}/api/rtp/sessions` with the header
    `Authorization: Bearer <token>` and
-   `{{"call_id": "c1", "remote_ip": "192.0.2.10", "remote_port": 4000, "codec": "PCMU"}}`; further fields are `ptime`
-   (10 to 60), `symmetric`, `event_payload_type` (101 unless given), `caller`, `callee`, `parameters`. The answer tells
-   `local_ip`, `local_port`, `local_rtcp_port` and `ssrc`.
+   `{{"call_id": "c1", "remote_ip": "192.0.2.10", "remote_port": 4000, "codec": "PCMU"}}` (or `PCMA`); further fields
+   are `ptime` (10, 20 … 60 ms), `symmetric`, `event_payload_type` (101 unless given), `caller`, `callee`, `parameters`.
+   The answer tells `local_ip`, `local_port`, `local_rtcp_port` and `ssrc`. It is 503 when all ports are in use.
 4. Audio comes from and goes to `local_port`, reports (RTCP) to the port above or to the same, keys as telephone-events
    (RFC 4733). With `"symmetric": true` we answer to where the audio comes from, for a peer behind a NAT.
-5. `GET {base}/api/rtp/sessions/c1` shows how the call fares, `DELETE` ends it; so does an RTCP BYE, from either side.
+5. `GET {base}/api/rtp/sessions/c1` (with the same header) shows how the call fares, `DELETE` ends it; so does an RTCP
+   BYE, from either side, and half a minute without audio.
+6. To try it by hand on one machine, open a session with `"remote_ip": "127.0.0.1"` and let ffmpeg be the caller:
+   `ffmpeg -re -i hello.wav -ar 8000 -ac 1 -c:a pcm_mulaw -f rtp rtp://127.0.0.1:<local_port>`. The answer goes to
+   `remote_port`. Packets from any other address than `remote_ip` are dropped and counted as `strangers`.
 """
 
 
