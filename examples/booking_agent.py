@@ -45,9 +45,9 @@ async def type_to_it() -> None:
 
     logs.configure(level="warning")
     async with TypedCall(agent_model(agent, Config.load())) as call:
-        print("agent: ", await call.greeting())
+        print("agent:", await call.greeting())
         while call.over is None and (line := await asyncio.to_thread(sys.stdin.readline)):
-            print("agent: ", await call.say(line.strip()))
+            print("agent:", await call.say(line.strip()))
 
 
 if __name__ == "__main__":

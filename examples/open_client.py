@@ -19,9 +19,11 @@ VOICE = b"".join(struct.pack("<h", round(9000 * math.sin(0.17 * n) * math.sin(0.
 
 
 async def speak(socket: ClientConnection) -> None:
+    clock = asyncio.get_running_loop()
+    began = clock.time()
     for at in range(0, 3 * len(VOICE), FRAME_BYTES):  # the voice, then silence: a microphone never stops
         await socket.send(VOICE[at : at + FRAME_BYTES] or bytes(FRAME_BYTES))
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(began + (at + FRAME_BYTES) / 32000 - clock.time())  # by the clock: sleeps of 20 ms drift
 
 
 async def call(url: str, token: str) -> int:

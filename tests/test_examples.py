@@ -116,7 +116,7 @@ def test_a_table_is_booked_by_typing(tmp_path: Path) -> None:
         env=environment,
         timeout=60,
     )
-    assert [line.removeprefix("agent:  ") for line in done.stdout.splitlines()] == [
+    assert [line.removeprefix("agent: ") for line in done.stdout.splitlines()] == [
         "Luigi's, good evening. What can I do for you?",
         "I can take a booking. Which day and time would suit you?",
         "A table is booked for you, Friday at seven. Is there anything else?",

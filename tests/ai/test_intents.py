@@ -19,6 +19,8 @@ CASES = {
         "i need to cancel my appointment",
         "wait, I would like to book a table instead",
         "a table for four",
+        "A table, please.",
+        "Have you got a table on Saturday at seven?",
         "Good morning, I would like to book a tennis court.",
     ],
     Intent.SALES: ["please transfer me to the sales department", "how much does it cost", "i want to buy a new phone"],

@@ -78,6 +78,7 @@ _PHRASES: Final[dict[Intent, dict[str, float]]] = {
         r"(table|appointment|room|reservation|booking|meeting|visit)": 0.95,
         r"(book|reserve|schedule)(ing)?": 0.7,
         r"appointment|reservation|table for": 0.75,
+        r"(a|any) tables?": 0.6,  # less sure than "buy"
     },
     Intent.SALES: {
         r"sales( (department|team))?": 0.85,
