@@ -18,9 +18,9 @@ def show(done: DemoCall, console: Console) -> None:
     console.print(_ledger(done.session.ledger))
     outcome = done.placed.outcome
     console.print(
-        f"The telephone heard {outcome.ear.played / outcome.wire.rate:.1f} s of the agent in "
-        f"{outcome.duration_ms / 1000:.1f} s; {len(outcome.underruns)} under-runs, {len(outcome.clears)} clears, "
-        f"{outcome.marks_played} marks played and {outcome.marks_flushed} flushed."
+        f"The telephone played {outcome.ear.played / outcome.wire.rate:.1f} s of audio in "
+        f"{outcome.duration_ms / 1000:.1f} s; under-runs: {len(outcome.underruns)}, clears: {len(outcome.clears)}, "
+        f"marks: {outcome.marks_played} played and {outcome.marks_flushed} flushed."
     )
     with wave.open(str(done.recording)) as file:
         seconds = file.getnframes() / file.getframerate()
