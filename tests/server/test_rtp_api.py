@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import random
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -403,28 +404,57 @@ def test_a_peer_that_falls_silent_is_let_go(monkeypatch: pytest.MonkeyPatch) -> 
     run(story)
 
 
-def test_nothing_is_left_of_a_hundred_calls() -> None:
-    async def story(ours: House) -> None:
-        def sockets() -> int:
-            gc.collect()
-            return sum(
-                isinstance(thing, socket.socket) and thing.type == socket.SOCK_DGRAM for thing in gc.get_objects()
-            )
+def test_nothing_is_left_of_a_thousand_calls_dropped_at_random_points(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Deleted at once, in the midst of a word, twice; left by a goodbye, by silence, or by a peer that sent garbage."""
 
-        before = sockets()
-        for n in range(100):
-            await ours.open(call_id=f"c{n}")
-            assert (await ours.client.delete(f"{PATH}/c{n}")).status_code == 204
-            await asyncio.wait_for(ours.over.get(), 5)
+    async def story(ours: House) -> None:
+        def left() -> tuple[int, int, int]:
+            gc.collect()
+            things = gc.get_objects()
+            sockets = sum(isinstance(one, socket.socket) and one.type == socket.SOCK_DGRAM for one in things)
+            calls = sum(type(one).__name__ in ("CallRunner", "Bridge", "Call", "RtpGateway") for one in things)
+            return sockets, calls, len(asyncio.all_tasks())
+
+        async def one(n: int, dice: random.Random) -> None:
+            call_id, way = f"c{n}", dice.randrange(6)
+            port = (await ours.open(call_id=call_id, remote_port=home.address[1]))["local_port"]
+            for packet in range(dice.randrange(4)):
+                home.say(packet, port, ssrc=n)
+                await asyncio.sleep(dice.random() / 100)
+            match way:
+                case 0:
+                    who = SourceDescription(((n, (SourceItem(CNAME, b"x"),)),))
+                    goodbye = build_compound([ReceiverReport(n), who, Goodbye((n,))])
+                    home.sock.sendto(goodbye, ("127.0.0.1", port + 1))
+                    return
+                case 1:
+                    return  # it falls silent, and is given up
+                case 2:
+                    home.sock.sendto(dice.randbytes(dice.randrange(1, 300)), ("127.0.0.1", port))
+                case 3:
+                    await ours.client.delete(f"{PATH}/{call_id}")
+            await ours.client.delete(f"{PATH}/{call_id}")
+
+        home = Ear()
+        await one(0, random.Random(0))  # what is loaded once is loaded
 
         async def empty() -> bool:
             return not ours.board.active
 
         await settled(empty)
-        assert sockets() == before
+        before = left()
+        for bunch in range(0, 1000, 50):
+            async with asyncio.TaskGroup() as group:
+                for n in range(bunch + 1, bunch + 51):
+                    group.create_task(one(n, random.Random(n)))
+            await settled(empty)
+        assert left() == before
         assert (await ours.client.get(PATH)).json() == {"sessions": []}
+        assert ours.over.qsize() == 1001, "each left its record"
+        home.close()
 
-    run(story)
+    monkeypatch.setenv("TRUNKLINE_CALL_SILENCE_TIMEOUT_S", "0.3")
+    run(story, ports="21000-21119")
 
 
 def test_a_server_that_stops_says_goodbye_to_its_peers() -> None:
