@@ -1,0 +1,154 @@
+"""Whole calls of a cascade whose providers fail: a telephone, the gateway, four simulated vendors, what was heard."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from contextvars import ContextVar
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+import structlog
+from deepgram_calls import Tone, hum, silence, tone
+
+from trunkline import logs, registry
+from trunkline.ai.agent import Agent
+from trunkline.ai.base import Message, ToolSpec
+from trunkline.ai.fallback_llm import GO_ON
+from trunkline.ai.standin import Answer, Place, Trouble
+from trunkline.audio.format import MULAW_8K
+from trunkline.call.session import CallSession
+from trunkline.config import Config
+from trunkline.server.run import running
+from trunkline.testing.call import PlacedCall, place
+from trunkline.testing.phone import Phone
+from trunkline.testing.script import Action, HangUp, Say, WaitForReply
+from trunkline.testing.standins import play, standing_in
+from trunkline.wire.base import Platform
+
+TWILIO: Final[Platform] = registry.load("wire", "twilio")
+VENDORS: Final = ("deepgram", "cartesia", "groq", "openai")
+PARTS: Final[dict[str, list[str]]] = {
+    "stt": ["deepgram/flux-general-en", "cartesia/ink-2"],
+    "llm": ["groq/llama-3.3-70b-versatile", "openai/gpt-4.1-mini"],
+    "tts": ["cartesia/sonic-3.5", "deepgram/aura-2-thalia-en"],
+}
+ASKED: Final = "What are your opening hours?"
+ANSWER: Final = "We are open from nine to five. On Sundays we are closed."
+SPOKEN: Final = silence(MULAW_8K, 300) + hum(MULAW_8K, 1000)
+SILENT: Final = 0xFF  # in mu-law
+
+LINES: ContextVar[list[dict[str, Any]]] = ContextVar("LINES")
+"""The log of the call that is made in this context."""
+
+
+def keep_line(log: Any, level: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """A processor that puts each line where its call's are, as somebody would read it."""
+    if (lines := LINES.get(None)) is not None:
+        lines.append({"level": level, **logs.mask(log, level, line)})
+    raise structlog.DropEvent
+
+
+def mind(history: Sequence[Message], tools: Sequence[ToolSpec]) -> Answer:
+    """Gives the answer; one that is told to go on gives the rest of it."""
+    if history[-1] == Message("system", GO_ON):
+        return Answer(ANSWER[len(history[-2].text) :])
+    return Answer(ANSWER)
+
+
+class Case(msgspec.Struct, frozen=True):
+    """What happens to the first provider of a role."""
+
+    role: str
+    place: Place
+    trouble: Trouble
+    for_good: bool = False  # and it can't be reached from then on
+
+    def __str__(self) -> str:
+        return f"{self.role} {self.place}: {self.trouble}{', for good' if self.for_good else ''}"
+
+    @property
+    def vendor(self) -> str:
+        """Who it happens to."""
+        return PARTS[self.role][0].partition("/")[0]
+
+    @property
+    def troubles(self) -> list[tuple[Place, Trouble]]:
+        """For its play."""
+        again = Trouble.CUT if self.trouble in (Trouble.GARBAGE, Trouble.UNKNOWN) else self.trouble
+        return [(self.place, self.trouble), *([(Place.CONNECT, again)] * 20 if self.for_good else [])]
+
+
+class Survived(msgspec.Struct, frozen=True):
+    """A call as all of its ends know it."""
+
+    session: CallSession
+    placed: PlacedCall
+    log: list[dict[str, Any]]
+
+    @property
+    def words(self) -> list[tuple[str, float, float]]:
+        """Each word of the answer that was heard to its end and in order: from and until when, in ms of the call.
+        Silence in the middle of a word does not count against it."""
+        heard = np.frombuffer(self.placed.outcome.heard, np.uint8)
+        sounds = np.flatnonzero(heard != SILENT)
+        voice, at, found = heard[sounds].tobytes(), 0, []
+        for word in ANSWER.split():
+            sound = tone(word, MULAW_8K).replace(bytes([SILENT]), b"")
+            began = voice.find(sound, at)
+            if began < 0:
+                continue
+            at = began + len(sound)
+            found.append((word, sounds[began] / 8, sounds[at - 1] / 8))
+        return found
+
+    @property
+    def waited_ms(self) -> float:
+        """From the caller's last sound to the answer's first."""
+        spoke_until = MULAW_8K.ms(len(self.placed.outcome.said.rstrip(b"\xff")))
+        return self.words[0][1] - spoke_until
+
+    @property
+    def longest_hole_ms(self) -> float:
+        """Of silence within the answer."""
+        (_, began, _), *_, (_, _, ended) = self.words
+        heard = np.frombuffer(self.placed.outcome.heard, np.uint8)[int(8 * began) : int(8 * ended)]
+        return float(np.diff(np.flatnonzero(heard != SILENT)).max()) / 8
+
+    @property
+    def spoken_ms(self) -> float:
+        """How long the agent's voice was heard, silence not counted."""
+        return sum(sample != SILENT for sample in self.placed.outcome.heard) / 8
+
+    @property
+    def complaints(self) -> list[dict[str, Any]]:
+        """Lines of the log about a provider that somebody should read."""
+        return [line for line in self.log if "provider" in line and line["level"] in ("warning", "error")]
+
+    @property
+    def take_overs(self) -> list[str]:
+        """Who stood in."""
+        return [line["provider"] for line in self.log if line["event"] == "provider takes over"]
+
+
+async def survive(case: Case | None, *, actions: Sequence[Action] = (), **agent: Any) -> Survived:
+    """A caller asks, and is answered. Gives what became of it."""
+    lines: list[dict[str, Any]] = []
+    LINES.set(lines)
+    over: asyncio.Future[CallSession] = asyncio.get_running_loop().create_future()
+    config = Config.load(host="127.0.0.1", port=0)
+    config = config.with_platform(TWILIO.spec, auth_token="0123456789abcdef0123456789abcdef")
+    async with AsyncExitStack() as stack:
+        for vendor in VENDORS:
+            troubles = case.troubles if case is not None and case.vendor == vendor else []
+            game = play(
+                [ASKED], mind=mind, voice=Tone(), stt_ms=230, model_ms=50, voice_ms=90, speed=2, troubles=troubles
+            )
+            there = await stack.enter_async_context(standing_in(game, names=[vendor]))
+            config = config.with_provider(vendor, **there.settings(vendor))
+        codec = TWILIO.phone(config.platform(TWILIO.spec), call_id="CA1", caller="+15005550006", callee="+15005550001")
+        script = actions or [Say(SPOKEN), WaitForReply(1600, timeout_ms=6000), HangUp()]
+        chosen: Any = {**PARTS, **agent}
+        async with running(config, Agent("", **chosen), keep=over.set_result) as service:
+            placed = await place(Phone(codec, script), service.gateway.base_url, limit_s=20)
+            return Survived(await asyncio.wait_for(over, 5), placed, lines)
