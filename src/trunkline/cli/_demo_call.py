@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -30,6 +30,8 @@ THANKS: Final = "No, thank you."
 INTERRUPT_AFTER_MS: Final = 1200
 HEAR_OUT: Final = WaitForReply(quiet_ms=700, timeout_ms=20_000)
 LIMIT_S: Final = 75
+WHOLE_S: Final = 180
+"""The call and all around it: models that load, the gateway's drain. Whatever then still waits would wait for ever."""
 
 
 class DemoCall(NamedTuple):
@@ -62,7 +64,7 @@ def hold(platform: str, model: str, folder: Path, console: Console) -> DemoCall:
         known = [Fixture(text, sounds.speak(text, PCM16_8K)) for text in lines]
     phone = Phone(codec, _script(lines), wire=audio, frame_ms=kind.spec.frame_ms)
     with console.status("On the line: about half a minute, in real time"):
-        return asyncio.run(_call(config, model, known, phone))
+        return asyncio.run(_within(WHOLE_S, _call(config, model, known, phone)))
 
 
 def _script(lines: dict[str, bytes]) -> list[Action]:
@@ -78,6 +80,16 @@ def _script(lines: dict[str, bytes]) -> list[Action]:
         Wait(300),
         HangUp(),
     ]
+
+
+async def _within(seconds: float, call: Coroutine[None, None, DemoCall]) -> DemoCall:
+    try:
+        async with asyncio.timeout(seconds) as limit:
+            return await call
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        raise TrunklineError(f"the demonstration was not over after {seconds:g} s: something in it hangs") from None
 
 
 async def _call(config: Config, name: str, known: Sequence[Fixture], phone: Phone) -> DemoCall:
