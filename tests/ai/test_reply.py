@@ -308,12 +308,13 @@ async def test_calls_without_an_id_get_one_each() -> None:
 
 
 @timeless
-async def test_a_model_that_fails_after_a_call_ends_the_turn_with_what_was_said() -> None:
+async def test_a_model_that_fails_after_a_call_is_excused_after_what_was_said() -> None:
     llm = StandInLlm(["Let me see.", FRIDAY], [AgentError("gone", then="end turn")], ["Again."])
     async with OneCall(cascade(llm)) as call:
         await call.says("a table")
-        assert call.of(ReplyText, ReplyEnded) == [ReplyText("Let me see.", 1), ReplyEnded(1)]
-        call.session.tell(ReplyHeard(1, "Let me see."), 0)
+        excuse = ReplyText(f" {Manners().trouble}", 1)
+        assert call.of(ReplyText, ReplyEnded) == [ReplyText("Let me see.", 1), excuse, ReplyEnded(1)]
+        call.session.tell(ReplyHeard(1, f"Let me see. {Manners().trouble}"), 0)
         await call.says("and")
     assert all(map(well_formed, llm.asked))
     assert llm.asked[2][2] == Message("tool", '"booked for Friday"', tool_call_id="a")

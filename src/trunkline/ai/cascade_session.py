@@ -30,7 +30,7 @@ from math import inf
 from typing import TYPE_CHECKING, Final
 
 from trunkline import logs
-from trunkline.ai.base import CallFacts, Emit
+from trunkline.ai.base import CallFacts, Emit, SttSession
 from trunkline.ai.conversation import Conversation
 from trunkline.ai.escalation import EscalationWatch
 from trunkline.ai.events import (
@@ -49,12 +49,14 @@ from trunkline.ai.events import (
     SttEvent,
     TransferWanted,
 )
+from trunkline.ai.excuses import Excuses
 from trunkline.ai.fillers import Silence
 from trunkline.ai.handover import HandedOver
 from trunkline.ai.intents import Intent, guess
 from trunkline.ai.mouth import Mouth
 from trunkline.ai.no_input import NoInput
 from trunkline.audio.format import AudioFormat
+from trunkline.errors import AgentError
 
 if TYPE_CHECKING:
     from trunkline.ai.cascade import Cascade
@@ -81,12 +83,22 @@ class CascadeSession:
         self._vad = cascade.vad.open(hears=hears, emit=self._heard) if cascade.vad else None
         self._stt = cascade.stt.open(facts, hears=hears, emit=self._heard) if cascade.stt else None
         self._silence = Silence(self._loop.time())
+        self._excuses = Excuses(cascade.manners, cascade.transfer_to)
         self._mouth = Mouth(
-            cascade, facts, speaks, emit=emit, silence=self._silence, unheard=self._said_nothing, log=self._log
+            cascade,
+            facts,
+            speaks,
+            emit=emit,
+            silence=self._silence,
+            excuses=self._excuses,
+            unheard=self._said_nothing,
+            log=self._log,
         )
         self._no_input = NoInput(cascade.manners, self._ask)
         self._watch = EscalationWatch(cascade.escalation) if cascade.escalation and cascade.stt else None
         self._escalated = False  # and nobody has told the caller yet
+        self._deaf = False  # no recogniser is left
+        self._parting_due = False  # and the caller has not been told, or not to the end
         self._speaking = False  # the caller is
         self._words_due = False  # the turn is over, its final text not there yet
         self._turn_ms = (0.0, 0.0)
@@ -99,6 +111,8 @@ class CascadeSession:
 
     def hear(self, audio: bytes, now: float) -> None:
         self._heard_bytes += len(audio)
+        if self._deaf:  # nor shall a voice without words interrupt what is said about it
+            return
         # The recogniser first: when the Vad finds a turn's end in this audio, the words must be in.
         if self._stt is not None:
             self._stt.hear(audio, now)
@@ -127,6 +141,7 @@ class CascadeSession:
                 self._decide_soon()
             case ReplyInterrupted(generation, _, heard_text) if mouth.is_saying(generation):
                 mouth.cut_short(heard_text)
+                self._parting_due = self._deaf
                 self._left_over = False
                 self._wait_for_caller()
                 self._decide_soon()
@@ -145,8 +160,12 @@ class CascadeSession:
             async with asyncio.TaskGroup() as group:
                 self._mouth.run(group)
                 if self._stt is not None:
-                    group.create_task(self._stt.run())
+                    group.create_task(self._listen(self._stt))
                 await self._loop.create_future()  # until cancelled
+        except* AgentError as failed:
+            reason = str(failed.exceptions[0])
+            self._log.error("agent can't go on", reason=reason)
+            self._emit(AgentFailed(reason))
         except* Exception as broken:  # the outer edge of the session's tasks
             first = broken.exceptions[0]
             # Without its text: that may hold what somebody said.
@@ -160,6 +179,19 @@ class CascadeSession:
                 self._vad.close()
 
     # --- from the ears ---
+
+    async def _listen(self, stt: SttSession) -> None:
+        """As long as there is somebody who understands."""
+        try:
+            await stt.run()
+        except AgentError as error:
+            self._log.error("agent is deaf", reason=str(error))
+            self._deaf, self._parting_due, self._words_due = True, True, False
+            self._mouth.forget()
+            self._no_input.stop()
+            if self._speaking:
+                self._heard(SpeechStopped(self._hears.ms(self._heard_bytes)))
+            self._decide_soon()
 
     def _heard(self, event: SttEvent) -> None:
         match event:
@@ -180,7 +212,7 @@ class CascadeSession:
             case SpeechStopped(at_ms):
                 self._speaking = False
                 self._turn_ms = (self._turn_ms[0], at_ms)
-                self._words_due = self._stt is not None
+                self._words_due = self._stt is not None and not self._deaf
                 self._stopped_at = self._loop.time() - self._ago_s(at_ms)
                 self._silence.caller_stopped(self._stopped_at)
                 self._wait_for_caller()
@@ -225,13 +257,16 @@ class CascadeSession:
             self._answer()
 
     def _answer(self) -> None:
-        if not self._mouth.conversation.unanswered:
+        if not (self._parting_due if self._deaf else self._mouth.conversation.unanswered):
             return
         if self._mouth.reply is not None:
             if self._mouth.reply.sounded:
                 return  # the call's decision
             self._mouth.take_back()
-        if self._escalated:
+        if self._deaf:
+            self._parting_due = False
+            self._mouth.begin(*self._excuses.deaf())
+        elif self._escalated:
             self._escalated = False
             self._no_input.stop()
             self._mouth.begin(self._cascade.manners.connecting, TransferWanted(self._cascade.transfer_to))
@@ -253,7 +288,7 @@ class CascadeSession:
 
     def _wait_for_caller(self) -> None:
         """It is the caller's turn, if nobody speaks or is about to be heard."""
-        if self._mouth.reply is None and not self._speaking:
+        if self._mouth.reply is None and not self._speaking and not self._deaf:
             self._no_input.wait()
 
     def _was_answered(self, heard_text: str) -> bool:

@@ -12,6 +12,7 @@ from structlog.typing import FilteringBoundLogger
 from trunkline.ai.base import CallFacts, Emit, Message
 from trunkline.ai.conversation import Conversation
 from trunkline.ai.events import AgentEvent, ReplyAudio, ReplyEnded, ReplyStarted, ReplyText, StageReached
+from trunkline.ai.excuses import Excuses
 from trunkline.ai.fillers import Fillers, Silence
 from trunkline.ai.reply import Farewell, Reply, ReplyMaker
 from trunkline.ai.toolbox import Toolbox
@@ -33,6 +34,7 @@ class Mouth:
         *,
         emit: Emit,
         silence: Silence,
+        excuses: Excuses,
         unheard: Callable[[], None],
         log: FilteringBoundLogger,
     ) -> None:
@@ -49,7 +51,7 @@ class Mouth:
         limit_s = cascade.manners.tool_timeout_s
         tools = Toolbox(cascade.tools, facts, transfer_to=cascade.transfer_to, timeout_s=limit_s, log=log)
         self._maker = ReplyMaker(
-            cascade.llm, self._tts, tools, self._fillers, self._spoken, log, seamless=cascade.tts.streams_text
+            cascade.llm, self._tts, tools, self._fillers, excuses, self._spoken, log, seamless=cascade.tts.streams_text
         )
         self._group: asyncio.TaskGroup | None = None
         self._trial: Trial | None = None

@@ -18,6 +18,7 @@ from trunkline.ai.events import (
     StageReached,
     TransferWanted,
 )
+from trunkline.ai.excuses import Excuses
 from trunkline.ai.fillers import Fillers
 from trunkline.ai.sentences import Sentences
 from trunkline.ai.toolbox import Toolbox
@@ -112,6 +113,12 @@ class Reply:
         """The model said something."""
         return any(step.said.strip() for step in self.steps if not step.filler)
 
+    @property
+    def owes_words(self) -> bool:
+        """The model said nothing, or nothing about what its latest functions gave."""
+        own = [step for step in self.steps if not step.filler]
+        return not own or not own[-1].said.strip() or bool(own[-1].calls)
+
 
 class ReplyMaker:
     """Makes the replies of one call."""
@@ -122,6 +129,7 @@ class ReplyMaker:
         tts: TtsSession,
         tools: Toolbox,
         fillers: Fillers,
+        excuses: Excuses,
         emit: Emit,
         log: FilteringBoundLogger,
         *,
@@ -133,6 +141,7 @@ class ReplyMaker:
         self._tools = tools
         self._specs = tools.specs if llm.tools else ()
         self._fillers = fillers
+        self._excuses = excuses
         self._emit = emit
         self._log = log
 
@@ -143,6 +152,7 @@ class ReplyMaker:
                 self._say(reply, reply.script)
             else:
                 await self._ask(reply)
+                self._excuses.answered()
         except AgentError as error:
             if not reply.wanted.is_set():
                 reply.failed = True  # it is tried again if it is wanted at all
@@ -151,9 +161,17 @@ class ReplyMaker:
                 self._emit(AgentFailed(str(error)))
                 return
             self._log.warning("reply cut short", reason=str(error))
+            if reply.owes_words and reply.then is None:
+                self._excuse(reply)
         finally:
             self._fillers.stop(reply)
         self._tts.finish(reply.generation)
+
+    def _excuse(self, reply: Reply) -> None:
+        """The model failed when it was to speak. What is said instead is no more its own than a filler is."""
+        text, then = self._excuses.lost_for_words()
+        self._tts.say(reply.say(text, filler=True), reply.generation)
+        reply.then = then
 
     async def _ask(self, reply: Reply) -> None:
         """The model speaks and calls functions in turn, until it has nothing to call."""
