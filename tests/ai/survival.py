@@ -33,6 +33,13 @@ PARTS: Final[dict[str, list[str]]] = {
     "llm": ["groq/llama-3.3-70b-versatile", "openai/gpt-4.1-mini"],
     "tts": ["cartesia/sonic-3.5", "deepgram/aura-2-thalia-en"],
 }
+GONE: Final = {
+    "stt": [(Place.HEARING, Trouble.KEY)],
+    "llm": [(Place.CONNECT, Trouble.QUOTA)] * 9,
+    "tts": [(Place.SPEAKING, Trouble.QUOTA)],
+}
+"""What happens to each vendor so that nobody is left in a role, and all are in the others."""
+
 ASKED: Final = "What are your opening hours?"
 ANSWER: Final = "We are open from nine to five. On Sundays we are closed."
 SPOKEN: Final = silence(MULAW_8K, 300) + hum(MULAW_8K, 1000)
@@ -116,9 +123,9 @@ class Survived(msgspec.Struct, frozen=True):
         return float(np.diff(np.flatnonzero(heard != SILENT)).max()) / 8
 
     @property
-    def spoken_ms(self) -> float:
-        """How long the agent's voice was heard, silence not counted."""
-        return sum(sample != SILENT for sample in self.placed.outcome.heard) / 8
+    def voice(self) -> bytes:
+        """What was heard, without its silence."""
+        return self.placed.outcome.heard.replace(bytes([SILENT]), b"")
 
     @property
     def complaints(self) -> list[dict[str, Any]]:
@@ -131,8 +138,8 @@ class Survived(msgspec.Struct, frozen=True):
         return [line["provider"] for line in self.log if line["event"] == "provider takes over"]
 
 
-async def survive(case: Case | None, *, actions: Sequence[Action] = (), **agent: Any) -> Survived:
-    """A caller asks, and is answered. Gives what became of it."""
+async def survive(case: Case | None, *, actions: Sequence[Action] = (), gone: str = "", **agent: Any) -> Survived:
+    """A caller asks, and is answered. Gives what became of it. ``gone``: a role that nobody can fill any more."""
     lines: list[dict[str, Any]] = []
     LINES.set(lines)
     over: asyncio.Future[CallSession] = asyncio.get_running_loop().create_future()
@@ -141,6 +148,8 @@ async def survive(case: Case | None, *, actions: Sequence[Action] = (), **agent:
     async with AsyncExitStack() as stack:
         for vendor in VENDORS:
             troubles = case.troubles if case is not None and case.vendor == vendor else []
+            if gone and any(part.startswith(f"{vendor}/") for part in PARTS[gone]):
+                troubles = GONE[gone].copy()
             game = play(
                 [ASKED], mind=mind, voice=Tone(), stt_ms=230, model_ms=50, voice_ms=90, speed=2, troubles=troubles
             )

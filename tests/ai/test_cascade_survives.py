@@ -11,10 +11,15 @@ from typing import Any, Final
 
 import pytest
 import structlog
-from survival import ANSWER, ASKED, PARTS, Case, Survived, keep_line, survive
+from deepgram_calls import tone
+from survival import ANSWER, ASKED, PARTS, SPOKEN, Case, Survived, keep_line, survive
 
+from trunkline.ai.excuses import DEAF, LOST_FOR_WORDS
+from trunkline.ai.manners import Manners
 from trunkline.ai.standin import Place, Trouble
+from trunkline.audio.format import MULAW_8K
 from trunkline.errors import Fault
+from trunkline.testing.script import Action, HangUp, Say, Wait, WaitForReply
 
 AT_ONCE: Final = 20
 HOLE_MS: Final = 1500
@@ -59,16 +64,25 @@ CASES: Final = [
 ]
 
 
+Calls = dict[Case | str | None, Survived]
+"""By what happens in them: nothing, a case, or a role that nobody is left in."""
+
+ROLES: Final = ("stt", "llm", "tts")
+ASKS_TWICE: Final[list[Action]] = [Say(SPOKEN), WaitForReply(1000), Say(SPOKEN), Wait(9000), HangUp()]
+
+
 @pytest.fixture(scope="module")
-def calls() -> dict[Case | None, Survived]:
-    async def all_of_them() -> dict[Case | None, Survived]:
+def calls() -> Calls:
+    async def all_of_them() -> Calls:
         room = asyncio.Semaphore(AT_ONCE)
 
-        async def one(case: Case | None) -> Survived:
+        async def one(case: Case | str | None) -> Survived:
             async with room:
+                if isinstance(case, str):
+                    return await survive(None, gone=case, actions=ASKS_TWICE)
                 return await survive(case)
 
-        cases: list[Case | None] = [None, *CASES]
+        cases: list[Case | str | None] = [None, *ROLES, *CASES]
         return dict(zip(cases, await asyncio.gather(*map(one, cases)), strict=True))
 
     processors: list[Any] = structlog.get_config()["processors"]
@@ -89,23 +103,23 @@ def case(request: pytest.FixtureRequest) -> Case:
     return found
 
 
-def test_nothing_is_wrong_when_nothing_is_wrong(calls: dict[Case | None, Survived]) -> None:
+def test_nothing_is_wrong_when_nothing_is_wrong(calls: Calls) -> None:
     call = calls[None]
     assert [word for word, _, _ in call.words] == ANSWER.split()
     assert call.longest_hole_ms < 200
     assert not call.complaints
 
 
-def test_the_caller_hears_the_whole_answer_in_time(calls: dict[Case | None, Survived], case: Case) -> None:
+def test_the_caller_hears_the_whole_answer_in_time(calls: Calls, case: Case) -> None:
     call, usual = calls[case], calls[None]
     assert [word for word, _, _ in call.words] == ANSWER.split()
     assert call.longest_hole_ms <= HOLE_MS
     assert call.waited_ms <= usual.waited_ms + HOLE_MS
     # Nor is it said twice: a word at the seam may be.
-    assert call.spoken_ms <= usual.spoken_ms + 1000
+    assert len(call.voice) <= len(usual.voice) + 8000
 
 
-def test_the_call_lives_and_all_is_accounted_for(calls: dict[Case | None, Survived], case: Case) -> None:
+def test_the_call_lives_and_all_is_accounted_for(calls: Calls, case: Case) -> None:
     session, outcome = calls[case].session, calls[case].placed.outcome
     assert outcome.ok, outcome.complaints
     assert outcome.ended is not None
@@ -114,7 +128,7 @@ def test_the_call_lives_and_all_is_accounted_for(calls: dict[Case | None, Surviv
     assert [(line.speaker, line.text) for line in session.transcript] == [("caller", ASKED), ("agent", ANSWER)]
 
 
-def test_the_log_says_plainly_who_failed_and_how(calls: dict[Case | None, Survived], case: Case) -> None:
+def test_the_log_says_plainly_who_failed_and_how(calls: Calls, case: Case) -> None:
     lines = calls[case].complaints
     if case.trouble is Trouble.UNKNOWN:
         assert not lines
@@ -136,8 +150,51 @@ def test_the_log_says_plainly_who_failed_and_how(calls: dict[Case | None, Surviv
         assert [line["provider"] for line in given_up] == [PARTS[case.role][0]]
 
 
-def test_the_log_tells_nobodys_words(calls: dict[Case | None, Survived], case: Case) -> None:
+def test_the_log_tells_nobodys_words(calls: Calls, case: Case) -> None:
     log = calls[case].log
     for line in log:
         for word in ("opening", "Sundays", "closed.", "simulated", "15005550006"):
             assert word not in repr(line), line["event"]
+
+
+# --- when nobody is left -----------------------------------------------------------------------------------------
+
+SAYS: Final = Manners()
+LAST_WORDS: Final = {
+    "stt": ([f"{SAYS.deaf} {SAYS.goodbye}"], DEAF),
+    "llm": ([SAYS.trouble, f"{SAYS.no_answers} {SAYS.goodbye}"], LOST_FOR_WORDS),
+}
+
+
+@pytest.mark.parametrize("role", LAST_WORDS)
+def test_a_caller_whom_nobody_can_serve_is_told_so_and_the_gateway_hangs_up(calls: Calls, role: str) -> None:
+    call, (texts, reason) = calls[role], LAST_WORDS[role]
+    assert [line.text for line in call.session.transcript if line.speaker == "agent"] == texts
+    voice = call.voice
+    for text in texts:
+        for word in text.split():
+            _, found, voice = voice.partition(tone(word, MULAW_8K).replace(b"\xff", b""))
+            assert found, word
+    outcome = call.placed.outcome
+    assert outcome.ok, outcome.complaints
+    assert outcome.ended is not None
+    assert outcome.ended.by == "gateway"
+    assert call.session.end_reason == reason
+    assert call.session.ledger.balances
+
+
+def test_without_a_voice_the_call_ends_and_the_log_says_why(calls: Calls) -> None:
+    call = calls["tts"]
+    assert call.placed.outcome.ended is not None
+    assert call.placed.outcome.ended.by != "caller"
+    assert call.session.end_reason.startswith("agent failed: deepgram: ")
+    assert call.session.ledger.balances
+    assert [line["event"] for line in call.log if line["event"] == "agent can't go on"]
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_each_that_failed_is_named(calls: Calls, role: str) -> None:
+    failed = [line for line in calls[role].complaints if line["event"] == "provider failed"]
+    assert [line["provider"] for line in failed][:2] == PARTS[role]
+    assert {line["fault"] for line in failed} == {"bad key" if role == "stt" else "quota"}
+    assert "opening" not in repr(calls[role].log)

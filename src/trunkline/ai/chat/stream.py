@@ -29,9 +29,9 @@ def failed(provider: str, failure: Failure) -> ProviderError:
     for name in (failure.code, failure.type):
         if name in _CODES:
             fault, what = _CODES[str(name)]
-            return ProviderError(provider, fault, f"{what} ({name})")
+            return ProviderError(provider, fault, f"{what} ({name})", then="end turn")
     kind = "our fault" if failure.type == "invalid_request_error" else "transient"
-    return ProviderError(provider, kind, "failed in the middle of its reply")  # type: ignore[arg-type]
+    return ProviderError(provider, kind, "failed in the middle of its reply", then="end turn")  # type: ignore[arg-type]
 
 
 class Events:
@@ -68,7 +68,7 @@ class Assembly:
         try:
             chunk = _CHUNKS.decode(event)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            raise ProviderError(self._provider, "transient", "sends what can't be read") from None
+            raise ProviderError(self._provider, "transient", "sends what can't be read", then="end turn") from None
         if chunk.error is not None:
             raise failed(self._provider, chunk.error)
         spoken = []
