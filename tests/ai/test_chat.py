@@ -97,6 +97,18 @@ def test_what_does_not_pass_is_told_at_once(trouble: Trouble, fault: str) -> Non
     with_vendors(story, (Place.CONNECT, trouble), (Place.CONNECT, trouble))
 
 
+@pytest.mark.parametrize("trouble", [Trouble.CUT, Trouble.GARBAGE, Trouble.FAULT, Trouble.QUOTA, Trouble.RATE_LIMIT])
+def test_a_call_can_go_on_after_a_reply_that_broke_off(trouble: Trouble) -> None:
+    async def story(vendors: StandIns) -> None:
+        llm = model(vendors)
+        with pytest.raises(ProviderError) as error:
+            await all_of(llm)
+        assert error.value.then == "end turn"
+        await llm.close()
+
+    with_vendors(story, (Place.SPEAKING, trouble))
+
+
 @pytest.mark.parametrize("trouble", [Trouble.UNKNOWN])
 def test_what_nobody_knows_is_passed_over(trouble: Trouble) -> None:
     async def story(vendors: StandIns) -> None:

@@ -258,6 +258,33 @@ def test_a_vendor_that_opens_no_session_is_given_up() -> None:
     asyncio.run(story())
 
 
+def test_one_that_falls_silent_is_given_up_where_another_stands_behind_and_one_that_breaks_off_is_not() -> None:
+    async def silent(connection: ServerConnection) -> None:
+        await greeting(connection)
+        await connection.wait_closed()
+
+    async def brittle(connection: ServerConnection) -> None:
+        await greeting(connection)
+        if len(breaks.requests) == 1:
+            connection.transport.abort()
+        await connection.wait_closed()
+
+    breaks = Served(brittle, patience=Patience.brief())
+
+    async def story() -> None:
+        falls_silent = Served(silent, patience=Patience.brief())
+        async with falls_silent as toy:
+            await until(toy, lambda: toy.story == ["opened", "ready"])
+            toy.socket.expect(0.05)
+            with pytest.raises(ProviderError, match="said nothing for"):
+                await asyncio.wait_for(falls_silent.task, 3)
+            assert toy.socket.connections == 1
+        async with breaks as toy:
+            await until(toy, lambda: toy.story == ["opened", "ready", "lost", "opened", "ready"])
+
+    asyncio.run(story())
+
+
 def test_garbage_is_put_up_with_a_few_times() -> None:
     async def vendor(connection: ServerConnection) -> None:
         await greeting(connection)
