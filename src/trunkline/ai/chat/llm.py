@@ -93,7 +93,7 @@ class Chat:
                 passing = error.fault in ("transient", "rate limit") and pause_s <= RETRY_S
                 if began or not passing or tries <= 0 or loop.time() + pause_s >= due:
                     raise
-                _log.warning("model asked again", provider=error.provider, reason=str(error))
+                _log.warning("model asked again", provider=error.provider, fault=error.fault, reason=str(error))
                 await asyncio.sleep(pause_s)
             else:
                 return
