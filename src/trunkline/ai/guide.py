@@ -88,7 +88,7 @@ def _section(one: Known) -> str:
     if one.key_setting:
         lines.append(f"Key: `{one.key_setting}`, from {spec.key_from}.\n")
     if spec.offline:
-        lines.append(f"Without a key or a network: `{spec.offline}`.\n")
+        lines.append(f"Without a key or a network: {spec.offline}.\n")
     if settings := _settings(spec):
         lines.append("| setting | default |\n|---|---|\n" + settings)
     return "\n".join(lines)
