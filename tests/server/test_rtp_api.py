@@ -109,7 +109,7 @@ class Ear:
 
 
 async def settled(condition: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(15):
         while not await condition():  # noqa: ASYNC110 - what is waited for is on the other side of HTTP
             await asyncio.sleep(0.01)
 
@@ -452,13 +452,18 @@ def test_nothing_is_left_of_a_thousand_calls_dropped_at_random_points(monkeypatc
                 for n in range(bunch + 1, bunch + 51):
                     group.create_task(one(n, random.Random(n)))
             await settled(empty)
-        assert left() == before
+        # What earlier tests left behind may have been collected meanwhile.
+        assert all(now <= then for now, then in zip(left(), before, strict=True)), (left(), before)
         assert (await ours.client.get(PATH)).json() == {"sessions": []}
         assert ours.over.qsize() == 1001, "each left its record"
         home.close()
 
     monkeypatch.setenv("TRUNKLINE_CALL_SILENCE_TIMEOUT_S", "0.3")
-    run(story, ports="21000-21119")
+    gc.disable()  # after thousands of tests a collection blocks the loop for so long that a call would be refused
+    try:
+        run(story, ports="21000-21119")
+    finally:
+        gc.enable()
 
 
 def test_a_server_that_stops_says_goodbye_to_its_peers() -> None:
