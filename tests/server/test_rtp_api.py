@@ -446,6 +446,7 @@ def test_nothing_is_left_of_a_thousand_calls_dropped_at_random_points(monkeypatc
 
         await settled(empty)
         before = left()
+        await asyncio.sleep(0.2)  # until it has noticed
         await settled(ready)  # looking at all there is blocked the loop, and a late gateway takes no calls
         for bunch in range(0, 1000, 50):
             async with asyncio.TaskGroup() as group:
