@@ -25,14 +25,15 @@ ALLOWED = {
     "audio": set(),
     "rtp": set(),
     "wire": {"audio", "rtp"},
-    "ai": {"audio", "registry", "logs"},
+    "fragments": set(),
+    "ai": {"audio", "registry", "logs", "fragments"},
     "call": {"audio", "wire", "ai"},
     "store": {"call"},
     "registry": set(),
     "config": {"ai", "call", "wire", "registry"},
     "logs": set(),
     "agent": {"ai", "server", "config"},
-    "server": {"audio", "rtp", "wire", "ai", "call", "store", "config", "logs", "registry"},
+    "server": {"audio", "rtp", "wire", "ai", "call", "store", "config", "logs", "registry", "fragments"},
     "testing": {"audio", "wire", "ai", "call", "rtp", "store", "server", "config", "registry"},
 }
 

@@ -12,23 +12,17 @@ over in the socket's own callback and sent at once: no queue and no task stand b
 
 import asyncio
 import functools
+import logging
 import ssl
-from collections.abc import Callable
 from typing import Final, Protocol
 
 import msgspec
-from picows import WSCloseCode, WSError, WSFrame, WSInvalidStatusError, WSListener, WSMsgType, WSTransport, ws_connect
+from picows import WSError, WSInvalidStatusError, WSMsgType, ws_connect
 from structlog.typing import FilteringBoundLogger
 
-from trunkline.ai.fragments import Fragments
+from trunkline.ai.connection import MAX_MESSAGE_BYTES, Connection
 from trunkline.ai.patience import Patience, Silent
 from trunkline.errors import ProviderError, RemoteError
-
-MAX_MESSAGE_BYTES: Final = 16 * 1024 * 1024
-"""The largest message a vendor may send: OpenAI echoes whole conversation items, audio included."""
-
-MAX_UNSENT_BYTES: Final = 512 * 1024
-"""Bytes that may wait for a vendor that does not read: ten seconds of 24 kHz audio in base64."""
 
 MAX_GARBAGE: Final = 5
 """Messages of one connection that can't be read before it is given up. One is an accident; unknown ones don't count."""
@@ -105,7 +99,7 @@ class ProviderSocket:
         self._log = log.bind(provider=provider)
         self._heartbeat_s = heartbeat_s
         self._heartbeat = heartbeat
-        self._connection: _Connection | None = None
+        self._connection: Connection | None = None
         self._failures = 0
         self._renewal = asyncio.Event()
         self._loop = asyncio.get_running_loop()
@@ -172,10 +166,10 @@ class ProviderSocket:
             self._peer.lost()
         await asyncio.sleep(pause_s)
 
-    async def _serve(self, connection: "_Connection") -> None:
+    async def _serve(self, connection: Connection) -> None:
         """Until ``connection``, or the one that took over from it, ends. Raises ``ProviderError``."""
         self._adopt(connection)
-        renewal: asyncio.Task[_Connection] | None = None
+        renewal: asyncio.Task[Connection] | None = None
         asked = asyncio.create_task(self._renewal.wait())
         try:
             while True:
@@ -195,7 +189,7 @@ class ProviderSocket:
                 renewal.cancel()
                 renewal.add_done_callback(_close_unused)
 
-    def _take_over(self, old: "_Connection", renewal: "asyncio.Task[_Connection]") -> "_Connection":
+    def _take_over(self, old: Connection, renewal: asyncio.Task[Connection]) -> Connection:
         if error := renewal.exception():
             self._log.warning("provider hand-over failed", reason=str(error), again_in_s=RENEW_AGAIN_S)
             self._loop.call_later(RENEW_AGAIN_S, self._renewal.set)
@@ -206,7 +200,7 @@ class ProviderSocket:
         self._log.info("provider connection renewed")
         return renewal.result()
 
-    def _adopt(self, connection: "_Connection") -> None:
+    def _adopt(self, connection: Connection) -> None:
         self._connection = connection
         self.connections += 1
         self.is_ready = False
@@ -221,17 +215,17 @@ class ProviderSocket:
         for happened in early:
             happened()
 
-    async def _connect(self) -> "_Connection":
+    async def _connect(self) -> Connection:
         """A new connection. Raises ``ProviderError``."""
         address, patience = self._peer.address(), self._patience
         try:
             async with asyncio.timeout(patience.connect_s):
                 _, connection = await ws_connect(
-                    lambda: _Connection(self),
+                    lambda: Connection(self),
                     address.url,
                     ssl_context=_tls() if address.url.startswith("wss:") else None,
                     websocket_handshake_timeout=patience.connect_s,
-                    logger_name=_MUTE,  # type: ignore[arg-type]
+                    logger_name=_MUTE,
                     enable_auto_ping=True,
                     auto_ping_idle_timeout=patience.ping_s,
                     auto_ping_reply_timeout=patience.ping_s,
@@ -251,13 +245,13 @@ class ProviderSocket:
             raise ProviderError(self._provider, "our fault", "its certificate is not to be trusted") from None
         except (OSError, WSError) as error:
             raise ProviderError(self._provider, "transient", f"no connection: {type(error).__name__}") from None
-        if not isinstance(connection, _Connection):  # picows: it was closed before the upgrade was answered
+        if not isinstance(connection, Connection):  # picows: it was closed before the upgrade was answered
             raise ProviderError(self._provider, "transient", "no connection: it hung up")
         return connection
 
     # --- from the connection ----------------------------------------------------------------------------------------
 
-    def take(self, connection: "_Connection", data: bytes, binary: bool) -> None:
+    def take(self, connection: Connection, data: bytes, binary: bool) -> None:
         """One whole message of ``connection``."""
         if connection.early is not None:
             connection.early.append(functools.partial(self.take, connection, data, binary))
@@ -277,7 +271,7 @@ class ProviderSocket:
         except Exception as error:  # the edge of the provider's code: it ends its own session and no other
             connection.break_off(error)
 
-    def gone(self, connection: "_Connection", code: int, reason: str) -> None:
+    def gone(self, connection: Connection, code: int, reason: str) -> None:
         """``connection`` was closed by the vendor or by the network."""
         if connection.early is not None:
             connection.early.append(functools.partial(self.gone, connection, code, reason))
@@ -332,75 +326,7 @@ class ProviderSocket:
             self._wake_in(left_s)
 
 
-class _Connection(WSListener):  # type: ignore[misc, unused-ignore]
-    """One connection: frames joined to messages, and a future that fails when it is over."""
-
-    def __init__(self, socket: ProviderSocket) -> None:
-        self.transport: WSTransport
-        self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.garbage = 0
-        self.early: list[Callable[[], None]] | None = []
-        """What came before it was adopted: a vendor's first message may be in the same packet as its upgrade."""
-        self._socket = socket
-        self._fragments = Fragments(MAX_MESSAGE_BYTES)
-
-    def fail(self, error: ProviderError) -> None:
-        """The connection is of no more use."""
-        if not self.over.done():
-            self.over.set_exception(error)
-            self.over.exception()  # it may be that nobody waits for it any more
-        self.close()
-
-    def break_off(self, error: Exception) -> None:
-        """Our own code failed over a message."""
-        if not self.over.done():
-            self.over.set_exception(error)
-            self.over.exception()
-        self.close()
-
-    def close(self) -> None:
-        """Say goodbye; the second time does nothing."""
-        if not self.transport.is_close_frame_sent:
-            self.transport.send_close(WSCloseCode.OK)
-        # A vendor that stalled will not answer our goodbye, and its socket must not linger.
-        self.transport.disconnect(graceful=False)
-
-    def on_ws_connected(self, transport: WSTransport) -> None:
-        self.transport = transport
-        transport.underlying_transport.set_write_buffer_limits(high=MAX_UNSENT_BYTES)
-
-    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
-        kind = frame.msg_type
-        if kind is WSMsgType.CLOSE:
-            code: int = frame.get_close_code()  # type: ignore[assignment]  # a plain number, whatever the stub says
-            self._socket.gone(self, int(code), frame.get_close_reason() or "")
-            transport.disconnect()
-        elif frame.fin and not self._fragments.pending and (kind is _TEXT or kind is _BINARY):
-            self._socket.take(self, frame.get_payload_as_bytes(), kind is _BINARY)
-        elif kind in (_TEXT, _BINARY, WSMsgType.CONTINUATION):
-            self._join(frame, kind)
-
-    def on_ws_disconnected(self, transport: WSTransport) -> None:
-        self._socket.gone(self, 1006, "")  # without a word; after a CLOSE this one changes nothing
-
-    def pause_writing(self) -> None:
-        self._socket.gone(self, 1006, "")
-
-    def resume_writing(self) -> None:
-        """Nothing to do: there is no way back from ``pause_writing``."""
-
-    def _join(self, frame: WSFrame, kind: WSMsgType) -> None:
-        binary = None if kind is WSMsgType.CONTINUATION else kind is _BINARY
-        try:
-            whole = self._fragments.push(frame.get_payload_as_bytes(), binary=binary, fin=frame.fin)
-        except RemoteError as error:
-            self._socket.gone(self, error.close_code, "")
-        else:
-            if whole is not None:
-                self._socket.take(self, *whole)
-
-
-def _close_unused(task: "asyncio.Task[_Connection]") -> None:
+def _close_unused(task: asyncio.Task[Connection]) -> None:
     """A connection that was made too late to serve."""
     if not task.cancelled() and task.exception() is None:
         task.result().close()
@@ -411,16 +337,4 @@ def _tls() -> ssl.SSLContext:
     return ssl.create_default_context()
 
 
-class _Mute:
-    """picows' logger: what it would say is in the error."""
-
-    def isEnabledFor(self, level: int) -> bool:  # noqa: N802 - the name logging gave it
-        return False
-
-    def log(self, *_: object, **__: object) -> None:
-        pass
-
-    debug = info = warning = error = exception = log
-
-
-_MUTE: Final = _Mute()
+_MUTE: Final = logging.Logger("mute", logging.CRITICAL + 1)  # of picows: what it would say is in the error

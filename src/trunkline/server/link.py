@@ -6,6 +6,9 @@ from typing import Any, Final, Protocol
 from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
 from structlog.typing import FilteringBoundLogger
 
+from trunkline.errors import RemoteError
+from trunkline.fragments import Fragments
+
 MAX_MESSAGE_BYTES: Final = 64 * 1024
 """The largest message a phone platform may send, in one frame or in fragments. 20 ms of audio is 2 KB at most."""
 
@@ -42,15 +45,14 @@ class MediaSocket(WSListener):  # type: ignore[misc, unused-ignore]
     Set ``receiver`` before the first frame arrives, that is before control returns to the event loop.
     """
 
-    __slots__ = ("_fragments", "_fragments_binary", "_log", "_pinger", "_transport", "_unsent", "receiver")
+    __slots__ = ("_fragments", "_log", "_pinger", "_transport", "_unsent", "receiver")
 
     receiver: Receiver
 
     def __init__(self, log: FilteringBoundLogger) -> None:
         self._log = log
         self._transport: WSTransport
-        self._fragments: bytearray | None = None
-        self._fragments_binary = False
+        self._fragments = Fragments(MAX_MESSAGE_BYTES)
         self._pinger: asyncio.TimerHandle | None = None
 
     # --- towards the peer ------------------------------------------------------------------------------------------
@@ -100,7 +102,7 @@ class MediaSocket(WSListener):  # type: ignore[misc, unused-ignore]
         kind = frame.msg_type
         if transport.is_close_frame_sent and kind is not WSMsgType.CLOSE:
             return
-        if frame.fin and self._fragments is None and (kind is _TEXT or kind is _BINARY):
+        if frame.fin and not self._fragments.pending and (kind is _TEXT or kind is _BINARY):
             self.receiver.received(frame.get_payload_as_bytes(), kind is _BINARY)
         elif kind is WSMsgType.CLOSE:
             self._answer_close(frame)
@@ -130,25 +132,15 @@ class MediaSocket(WSListener):  # type: ignore[misc, unused-ignore]
         self._transport.disconnect()
 
     def _join(self, frame: WSFrame, kind: WSMsgType) -> None:
-        """RFC 6455 §5.4: a message may come as one TEXT or BINARY frame and CONTINUATION frames, the last with FIN."""
-        if (kind is WSMsgType.CONTINUATION) == (self._fragments is None):
-            self._fail("fragments out of order", 1002)
-            return
-        if self._fragments is None:
-            self._fragments = bytearray()
-            self._fragments_binary = kind is _BINARY
-        if len(self._fragments) + frame.payload_size > MAX_MESSAGE_BYTES:
-            self._fail(f"message over {MAX_MESSAGE_BYTES} bytes", 1009)
-            return
-        self._fragments += frame.get_payload_as_memoryview()
-        if frame.fin:
-            whole, self._fragments = bytes(self._fragments), None
-            self.receiver.received(whole, self._fragments_binary)
-
-    def _fail(self, reason: str, code: int) -> None:
-        self._fragments = None
-        self.receiver.fault(reason, code)
-        self.close(code, reason)  # if the receiver has not
+        binary = None if kind is WSMsgType.CONTINUATION else kind is _BINARY
+        try:
+            whole = self._fragments.push(frame.get_payload_as_memoryview(), binary=binary, fin=frame.fin)
+        except RemoteError as error:
+            self.receiver.fault(error.what, error.close_code)
+            self.close(error.close_code, error.what)  # if the receiver has not
+        else:
+            if whole is not None:
+                self.receiver.received(*whole)
 
 
 def _is_goodbye(handshake: Any) -> bool:
