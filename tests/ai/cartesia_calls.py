@@ -14,9 +14,8 @@ PROVIDER = registry.load("ai.providers", "cartesia")
 
 def settings(base_url: str, model: str, *, fallback: bool = False, voice: str = "", **more: Any) -> AgentSettings:
     """What a provider gets for ``model`` at the stand-in."""
-    options = {"fallback": "yes"} if fallback else {}
     own = PROVIDER.spec.settings(**{**PROVIDER.stand_in_settings(base_url), **more})
-    return AgentSettings(model=model, voice=voice, options=options, own=own)
+    return AgentSettings(model=model, voice=voice, has_standby=fallback, own=own)
 
 
 @asynccontextmanager

@@ -28,9 +28,8 @@ def own(**settings: Any) -> Any:
 
 def settings(there: str, model: str, *, fallback: bool = False, voice: str = "", **more: Any) -> AgentSettings:
     """What a provider gets for ``model`` at the stand-in."""
-    options = {"fallback": "yes"} if fallback else {}
     at = {**PROVIDER.stand_in_settings(f"{there}/deepgram"), **more}
-    return AgentSettings(model=model, voice=voice, options=options, own=own(**at))
+    return AgentSettings(model=model, voice=voice, has_standby=fallback, own=own(**at))
 
 
 def hum(audio: AudioFormat, ms: int = 720) -> bytes:

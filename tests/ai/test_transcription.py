@@ -52,7 +52,7 @@ def account(url: str, key: str = "simulated") -> Account:
 
 
 def recogniser(url: str, *, others: bool = False, key: str = "simulated", deadline_s: float = 3.0) -> Transcription:
-    settings = AgentSettings(language="en-gb", options={"fallback": "yes"} if others else {})
+    settings = AgentSettings(language="en-gb", has_standby=others)
     return stt(account(url, key), "whisper-large-v3-turbo", settings, deadline_s=deadline_s)
 
 

@@ -7,6 +7,7 @@ from typing import Final, Self
 
 import msgspec
 
+from trunkline.ai.base import AgentSettings
 from trunkline.errors import Fault, ProviderError
 
 _BACKOFF_S: Final = (0.0, 0.25, 0.5, 1.0, 2.0)
@@ -31,8 +32,13 @@ class Patience(msgspec.Struct, frozen=True):
     hurried: bool = False  # a vendor that falls silent is not tried again: the caller has waited enough
 
     @classmethod
+    def towards(cls, settings: AgentSettings) -> Self:
+        """Less where another provider stands behind this one: better that one soon than this one late."""
+        return cls.brief() if settings.has_standby else cls()
+
+    @classmethod
     def brief(cls) -> Self:
-        """For a provider that another one stands behind: better that one soon than this one late."""
+        """As little as a caller is to notice."""
         return cls(connect_s=1.0, ready_s=2.0, tries=2, hurried=True)
 
     def pause_s(self, error: ProviderError, failures: int) -> float | None:

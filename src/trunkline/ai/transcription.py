@@ -238,7 +238,7 @@ def stt(
     check: Callable[[], Awaitable[None]] | None = None,
 ) -> Transcription:
     """The recogniser that an agent with these ``settings`` wants. ``check`` is its warm-up: it tries the key."""
-    others = settings.options.get("fallback") == "yes"
+    others = settings.has_standby
     return Transcription(account, model, language=settings.language, deadline_s=deadline_s, others=others, check=check)
 
 

@@ -127,7 +127,7 @@ def _parts(
     """One role's parts, preferred first. One that others stand behind is told so: it gives up sooner."""
     names = _names(wanted)
     if len(names) > 1:
-        settings = msgspec.structs.replace(settings, options={**settings.options, "fallback": "yes"})
+        settings = msgspec.structs.replace(settings, has_standby=True)
     found = [_provider(name, kind, role, settings, config) for name in names]
     return [getattr(provider, method)(own) for provider, own in found]
 

@@ -53,7 +53,7 @@ class Preset:
             model,
             wishes=own,
             dialect=self.dialect,
-            others=settings.options.get("fallback") == "yes",
+            others=settings.has_standby,
             check=partial(self.check, own),
         )
 

@@ -106,9 +106,7 @@ class LiveSession:
         self.tell(CallAnswered(), 0.0)
 
     async def run(self) -> None:
-        brief = self._settings.options.get("fallback") == "yes"
-        patience = Patience.brief() if brief else Patience()
-        self._socket = ProviderSocket(NAME, self, patience=patience, log=self._log)
+        self._socket = ProviderSocket(NAME, self, patience=Patience.towards(self._settings), log=self._log)
         try:
             async with asyncio.TaskGroup() as self._group:
                 await self._socket.run()

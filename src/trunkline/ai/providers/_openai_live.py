@@ -129,8 +129,7 @@ class LiveSession:
         self.tell(CallAnswered(), 0.0)
 
     async def run(self) -> None:
-        brief = self._settings.options.get("fallback") == "yes"
-        socket = ProviderSocket(NAME, self, patience=Patience.brief() if brief else Patience(), log=self._log)
+        socket = ProviderSocket(NAME, self, patience=Patience.towards(self._settings), log=self._log)
         self._socket = socket
         try:
             async with asyncio.TaskGroup() as self._group:

@@ -115,9 +115,7 @@ class RealtimeSession:
         self.tell(CallAnswered(), 0.0)
 
     async def run(self) -> None:
-        brief = self._settings.options.get("fallback") == "yes"
-        limits = Patience.brief() if brief else Patience()
-        self._socket = ProviderSocket(NAME, self, patience=limits, log=self._log)
+        self._socket = ProviderSocket(NAME, self, patience=Patience.towards(self._settings), log=self._log)
         try:
             async with asyncio.TaskGroup() as self._group:
                 await self._socket.run()

@@ -54,7 +54,7 @@ class Deepgram:
         self._own = own
         self._model = model
         self._language = settings.language.partition("-")[0]
-        self._patience = Patience.brief() if settings.options.get("fallback") == "yes" else Patience()
+        self._patience = Patience.towards(settings)
 
     async def warm_up(self) -> None:
         question = key_question(self._own)

@@ -49,7 +49,7 @@ class Moonshine:
     def __init__(self, settings: AgentSettings) -> None:
         self.own: MoonshineSettings = settings.own or MoonshineSettings()
         self.name = f"{NAME}/{settings.model}".rstrip("/")
-        self.failures = 1 if settings.options.get("fallback") == "yes" else FAILURES
+        self.failures = 1 if settings.has_standby else FAILURES
         self.hub: Hub | None = None
         self._arch = settings.model
         self._language = settings.language.replace("_", "-").partition("-")[0].lower()

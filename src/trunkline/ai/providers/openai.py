@@ -123,13 +123,12 @@ class _Provider:
             reasoning_effort=own.reasoning_effort,
         )
         dialect = Dialect(max_tokens="max_completion_tokens")
-        others = settings.options.get("fallback") == "yes"
         return Chat(
             account(own),
             settings.model,
             wishes=wishes,
             dialect=dialect,
-            others=others,
+            others=settings.has_standby,
             check=partial(_check, own),
         )
 
