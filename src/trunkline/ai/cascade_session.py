@@ -150,9 +150,7 @@ class CascadeSession:
 
     def take_over(self, call: HandedOver) -> None:
         """Go on with a call another agent began."""
-        note = f"You take over a call from another agent, {call.sender}, who has told the caller so. {call.about}"
-        instructions = f"{self._cascade.instructions}\n\n{note}".strip()
-        self._mouth.conversation = Conversation(instructions, call.history)
+        self._mouth.conversation = Conversation(call.told(self._cascade.instructions), call.history)
         self._say()
 
     async def run(self) -> None:

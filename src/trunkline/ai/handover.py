@@ -47,6 +47,11 @@ class HandedOver(msgspec.Struct, frozen=True):
     about: str
     history: tuple[Message, ...]
 
+    def told(self, instructions: str) -> str:
+        """The agent's own ``instructions``, and how it comes to this call."""
+        note = f"You take over a call from another agent, {self.sender}, who has told the caller so. {self.about}"
+        return f"{instructions}\n\n{note}".strip()
+
 
 @runtime_checkable
 class TakesOver(Protocol):

@@ -100,8 +100,7 @@ class LiveSession:
 
     def take_over(self, call: HandedOver) -> None:
         """Go on with a call another agent began."""
-        note = f"You take over a call from another agent, {call.sender}, who has told the caller so. {call.about}"
-        self._instructions = f"{self._instructions}\n\n{note}".strip()
+        self._instructions = call.told(self._instructions)
         self._dialogue.take_over(call.history)
         self.tell(CallAnswered(), 0.0)
 

@@ -120,8 +120,7 @@ class LiveSession:
 
     def take_over(self, call: HandedOver) -> None:
         """Go on with a call another agent began."""
-        note = f"You take over a call from another agent, {call.sender}, who has told the caller so. {call.about}"
-        self._config.instructions = f"{self._settings.instructions}\n\n{note}".strip()
+        self._config.instructions = call.told(self._settings.instructions)
         for message in call.history:
             if message.role in ("caller", "agent", "key") and message.text:
                 self._history.earlier(message)

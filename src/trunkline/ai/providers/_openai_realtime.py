@@ -109,9 +109,8 @@ class RealtimeSession:
 
     def take_over(self, call: HandedOver) -> None:
         """Go on with a call another agent began."""
-        note = f"You take over a call from another agent, {call.sender}, who has told the caller so. {call.about}"
-        self._config.instructions = f"{self._settings.instructions}\n\n{note}".strip()
-        self._dialogue.take_over(self._config.instructions, call.history)
+        self._config.instructions = instructions = call.told(self._settings.instructions)
+        self._dialogue.take_over(instructions, call.history)
         self.tell(CallAnswered(), 0.0)
 
     async def run(self) -> None:
