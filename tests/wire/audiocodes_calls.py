@@ -1,10 +1,11 @@
 """A made-up VoiceAI Connect session, and how far one can get with it. Shared by the tests of AudioCodes' files."""
 
-import copy
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Sequence
+
+from both_ends import Gateway, hear, spoken
 
 from trunkline.audio.format import PCM16_16K, AudioFormat
+from trunkline.errors import RemoteError
 from trunkline.wire._audiocodes_gateway import AudioCodesGateway
 from trunkline.wire._audiocodes_phone import AudioCodesPhone
 from trunkline.wire.audiocodes import PLATFORM, AudioCodesDoor, AudioCodesSettings
@@ -27,12 +28,6 @@ def door(settings: AudioCodesSettings = SETTINGS, *, insecure: bool = False) -> 
 def phone(*offers: AudioFormat, token: str = TOKEN) -> AudioCodesPhone:
     offers = offers or (PCM16_16K,)
     return AudioCodesPhone(token=token, conversation_id=CALL, caller=CALLER, callee=CALLEE, offers=offers)
-
-
-def hear(gateway: AudioCodesGateway, outputs: Sequence[Output], now: float = 1.0) -> list[WireEvent]:
-    """What the gateway makes of what the phone's end sends."""
-    frames = [output.data for output in outputs if isinstance(output, TextFrame)]
-    return [event for data in frames for event in gateway.receive(data, binary=False, now=now)]
 
 
 def settle(gateway: AudioCodesGateway, far: AudioCodesPhone, now: float = 1.0) -> list[WireEvent]:
@@ -62,43 +57,13 @@ def started(*offers: AudioFormat, prefers: Sequence[AudioFormat] = ()) -> tuple[
     return gateway, far
 
 
-# --- damage ------------------------------------------------------------------------------------------------------
+SAID = spoken("audiocodes")
 
-SECRET = "s3cret-w0rd"
-DAMAGE: dict[str, Any] = {
-    "null": None,
-    "a list": [SECRET],
-    "an object": {SECRET: SECRET},
-    "another string": SECRET,
-    "another string in base64": "c2VjcmV0",
-    "an empty string": "",
-    "a huge number": 10**30,
-    "a negative number": -1,
-    "a fraction": 1.5,
-    "true": True,
-    "a long string": SECRET * 5000,
-}
-
-
-def leaves(value: Any, path: tuple[str | int, ...] = ()) -> Iterable[tuple[str | int, ...]]:
-    """The path of every leaf, and of every object and list on the way to it."""
-    if path:
-        yield path
-    if isinstance(value, dict | list):
-        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
-            yield from leaves(inner, (*path, key))
-
-
-def damaged(message: Any, path: tuple[str | int, ...], change: str) -> Any:
-    """``message`` with what is at ``path`` removed, nested or replaced."""
-    message = copy.deepcopy(message)
-    parent = message
-    for step in path[:-1]:
-        parent = parent[step]
-    if change == "removed":
-        del parent[path[-1]]
-    elif change == "nested":
-        parent[path[-1]] = {"inner": parent[path[-1]]}
-    else:
-        parent[path[-1]] = DAMAGE[change]
-    return message
+GATEWAY = Gateway(
+    fresh=lambda: door().codec(),
+    depths=(0, 2, 5),
+    private=(CALL, CALLER, CALLEE, "42#"),
+    counted={"ignored": 7},
+    before={"connection": [], "session": SAID[:3], "audio": SAID[:5]},
+    faults=(RemoteError,),
+)

@@ -1,19 +1,14 @@
 """A made-up call over the open protocol, and how far one can get with it. Shared by the tests of its files."""
 
 import itertools
-import json
-from collections.abc import Iterable
-from pathlib import Path
-from typing import Any
 
-import msgspec
+from both_ends import Gateway, hear, obey, spoken
 
-from trunkline.wire import events
+from trunkline.errors import RemoteError
 from trunkline.wire._open_gateway import OpenGateway
 from trunkline.wire._open_messages import Carriage
 from trunkline.wire._open_phone import OpenPhone
-from trunkline.wire.base import BinaryFrame, HttpRequest, Output, TextFrame
-from trunkline.wire.events import WireCommand, WireEvent
+from trunkline.wire.base import HttpRequest
 from trunkline.wire.open import PLATFORM, SPEC, OpenDoor, OpenSettings
 from trunkline.wire.tickets import TicketBook
 
@@ -24,11 +19,6 @@ MEDIA = f"wss://gw.example.org/ws/voice/{CALL}"
 CALLER = "+15005550006"
 CALLEE = "+15005550001"
 SETTINGS = OpenSettings(token=TOKEN)
-VECTORS = Path(__file__).parent.parent / "vectors" / "wire"
-
-
-def vectors(name: str) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (VECTORS / name).read_text().splitlines()]
 
 
 def door(settings: OpenSettings = SETTINGS, *, insecure: bool = False, base_url: str = BASE) -> OpenDoor:
@@ -62,32 +52,13 @@ def started(audio: Carriage = "binary") -> tuple[OpenGateway, OpenPhone]:
     return gateway, far
 
 
-def hear(gateway: OpenGateway, outputs: Iterable[Output]) -> list[WireEvent]:
-    """What the gateway makes of what the phone's end sends."""
-    return [
-        event
-        for frame in outputs
-        if isinstance(frame, TextFrame | BinaryFrame)
-        for event in gateway.receive(frame.data, binary=isinstance(frame, BinaryFrame), now=1.0)
-    ]
+SAID = spoken("open")
 
-
-def obey(far: OpenPhone, outputs: Iterable[Output]) -> list[WireCommand]:
-    """What the phone's end makes of what the gateway sends."""
-    return [
-        command
-        for frame in outputs
-        if isinstance(frame, TextFrame | BinaryFrame)
-        for command in far.receive(frame.data, binary=isinstance(frame, BinaryFrame), now=1.0)
-    ]
-
-
-def named(values: Any) -> list[dict[str, Any]]:
-    """Events or commands as they stand in the vectors."""
-    return [{"type": type(v).__name__, **msgspec.to_builtins(v)} for v in values]
-
-
-def command(value: dict[str, Any]) -> WireCommand:
-    kind = getattr(events, value["type"])
-    made: WireCommand = msgspec.convert({k: v for k, v in value.items() if k != "type"}, kind)
-    return made
+GATEWAY = Gateway(
+    fresh=lambda: OpenGateway(CALL),
+    depths=(0, 1, 9),
+    private=(CALL, CALLER, "acme"),
+    counted={"lost": 2, "misnumbered": 1, "ignored": 5},
+    before={"connection": [], "start": SAID[:1], "audio": SAID[:2]},
+    faults=(RemoteError,),
+)

@@ -2,18 +2,14 @@
 
 import itertools
 import json
-from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
-import msgspec
+from both_ends import Gateway, hear, text
 
-from trunkline.wire import events
 from trunkline.wire._ringcentral_formats import Packets
 from trunkline.wire._ringcentral_gateway import Expected, RingCentralGateway
 from trunkline.wire._ringcentral_phone import RingCentralPhone
-from trunkline.wire.base import BinaryFrame, HttpRequest, Output, TextFrame
-from trunkline.wire.events import WireCommand, WireEvent
+from trunkline.wire.base import HttpRequest, TextFrame
 from trunkline.wire.ringcentral import PLATFORM, RingCentralDoor, RingCentralSettings
 from trunkline.wire.tickets import TicketBook
 
@@ -30,11 +26,6 @@ ANNOUNCEMENT = {
     "event": "call.inbound",
     "body": {"id": CALL, "from": {"phoneNumber": CALLER}, "to": {"phoneNumber": CALLEE}},
 }
-VECTORS = Path(__file__).parent.parent / "vectors" / "wire"
-
-
-def vectors(name: str) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (VECTORS / name).read_text().splitlines()]
 
 
 def door(settings: RingCentralSettings = SETTINGS, *, insecure: bool = False, base_url: str = BASE) -> RingCentralDoor:
@@ -68,32 +59,18 @@ def started(packets: Packets = Packets(), *, extensions: bool = True) -> tuple[R
     return gateway, far
 
 
-def hear(gateway: RingCentralGateway, outputs: Iterable[Output]) -> list[WireEvent]:
-    """What the gateway makes of what the phone's end sends."""
-    return [
-        event
-        for frame in outputs
-        if isinstance(frame, TextFrame | BinaryFrame)
-        for event in gateway.receive(frame.data, binary=isinstance(frame, BinaryFrame), now=1.0)
-    ]
+FORMATS: dict[str, Any] = {
+    "start": {},
+    "pcm": {"encoding": "pcm", "sampleRate": 16000},
+    "stereo": {"encoding": "pcm", "channels": 2},
+    "stereo mulaw": {"channels": 2},
+}
 
-
-def obey(far: RingCentralPhone, outputs: Iterable[Output]) -> list[WireCommand]:
-    """What the phone's end makes of what the gateway sends."""
-    return [
-        command
-        for frame in outputs
-        if isinstance(frame, TextFrame | BinaryFrame)
-        for command in far.receive(frame.data, binary=isinstance(frame, BinaryFrame), now=1.0)
-    ]
-
-
-def named(values: Any) -> list[dict[str, Any]]:
-    """Events or commands as they stand in the vectors."""
-    return [{"type": type(v).__name__, **msgspec.to_builtins(v)} for v in values]
-
-
-def command(value: dict[str, Any]) -> WireCommand:
-    kind = getattr(events, value["type"])
-    made: WireCommand = msgspec.convert({k: v for k, v in value.items() if k != "type"}, kind)
-    return made
+GATEWAY = Gateway(
+    fresh=lambda: RingCentralGateway(expected(), extensions=True),
+    depths=(0, 1, 3, 9),
+    private=(CALL, CALLER),
+    counted={"ignored": 4, "replies": [TextFrame(b'{"type":"pong"}')]},
+    before={"connection": []} | {word: [text({"type": "start", "format": said})] for word, said in FORMATS.items()},
+    speaks_first=True,
+)

@@ -1,7 +1,8 @@
 """VoiceAI Connect's door: who is let in."""
 
 import pytest
-from audiocodes_calls import BASE, CALL, CALLEE, CALLER, SETTINGS, TOKEN, door, hear, phone
+from audiocodes_calls import BASE, CALL, CALLEE, CALLER, SETTINGS, TOKEN, door, phone
+from both_ends import hear
 
 from trunkline.audio.format import PCM16_16K, PCM16_24K
 from trunkline.errors import Refused
@@ -31,7 +32,7 @@ def test_a_whole_way_in() -> None:
     assert isinstance(entrance, ChoosingDoor)
     codec = admit(far, entrance, base_url=BASE)
     assert far.media(BASE, None).url == MEDIA_URL
-    (began,) = hear(codec, far.opened())  # type: ignore[arg-type]
+    (began,) = hear(codec, far.opened())
     assert began == StreamStarted(CALL, CALL, PCM16_16K, PCM16_16K, CALLER, CALLEE)
 
 

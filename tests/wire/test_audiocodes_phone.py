@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 from audiocodes_calls import CALL, CALLEE, CALLER, phone, started, taken
-from twilio_calls import command, vectors
+from both_ends import command
 
+from recorded import vectors
 from trunkline.audio.format import PCM16_16K, PCM16_24K
 from trunkline.errors import RemoteError
 from trunkline.wire._audiocodes_phone import AudioCodesPhone
@@ -26,7 +27,7 @@ from trunkline.wire.events import (
 )
 
 DTMF = {"type": "activities", "activities": [{"type": "event", "name": "DTMF", "id": "a2", "value": "5"}]}
-GATEWAY_SAYS = [line for line in vectors("audiocodes.jsonl") if line["from"] == "gateway"]
+GATEWAY_SAYS = [line for line in vectors("audiocodes") if line["from"] == "gateway"]
 
 
 def receive(far: AudioCodesPhone, *messages: dict[str, Any]) -> list[WireCommand]:

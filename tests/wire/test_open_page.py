@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from open_calls import CALL, hear, named, obey, phone, started, vectors
+from both_ends import hear, named, obey
+from open_calls import CALL, phone, started
 
+from recorded import vectors
 from trunkline.wire._open_gateway import OpenGateway
 from trunkline.wire._open_messages import CALL_ID
 from trunkline.wire._open_schema import schema
@@ -54,7 +56,7 @@ def test_every_field_is_on_the_page(field: str) -> None:
 def test_the_paths_codes_and_limits_are_on_the_page() -> None:
     assert SPEC.media_path in PAGE
     assert f"/hooks/{SPEC.name}/{SPEC.hooks[0]}" in PAGE
-    for code in {bad["close_code"] for bad in vectors("open-bad.jsonl")}:
+    for code in {bad["close_code"] for bad in vectors("open-bad")}:
         assert f"| {code} |" in PAGE
     assert f"about {SPEC.lead_ms} ms" in PAGE
 

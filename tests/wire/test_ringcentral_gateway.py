@@ -1,17 +1,16 @@
-"""Our end of the contract's media socket: recorded conversations, good and bad, and what no conversation may do."""
+"""Our end of the contract's media socket: its start, its channels and its rate, and both ends against each other."""
 
-import base64
-import copy
-import json
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
+from both_ends import DIGITS, NAMES, Message, hear, obey, text
 from hypothesis import given
 from hypothesis import strategies as st
-from ringcentral_calls import CALL, CALLER, command, expected, hear, named, obey, started, vectors
+from ringcentral_calls import CALLER, expected, started
 
+from recorded import SECRET
 from trunkline.audio.format import ALAW_8K, MULAW_8K, PCM16_8K, PCM16_16K, PCM16_24K, AudioFormat, Encoding
 from trunkline.audio.g711 import decode_alaw, decode_mulaw
 from trunkline.errors import Refused, RemoteError
@@ -21,7 +20,6 @@ from trunkline.wire.base import BinaryFrame, CloseSocket, StartingCodec, TextFra
 from trunkline.wire.events import (
     AudioHeard,
     ClearAudio,
-    DigitPressed,
     HangUp,
     MarkReached,
     MessageIgnored,
@@ -33,65 +31,11 @@ from trunkline.wire.events import (
     WireEvent,
 )
 
-GOOD = vectors("ringcentral.jsonl")
-BAD = vectors("ringcentral-bad.jsonl")
 PCM16_48K = AudioFormat(Encoding.PCM16, 48000)
-FORMATS = {
-    "connection": None,
-    "start": {},
-    "pcm": {"encoding": "pcm", "sampleRate": 16000},
-    "stereo": {"encoding": "pcm", "channels": 2},
-    "stereo mulaw": {"channels": 2},
-}
-Message = tuple[bytes, bool]
-
-
-def message(line: dict[str, Any]) -> Message:
-    if "binary" in line:
-        return base64.b64decode(line["binary"]), True
-    return json.dumps(line["message"]).encode(), False
-
-
-SAID = [message(line) for line in GOOD if line["from"] == "phone"]
 
 
 def receive(gateway: RingCentralGateway, said: Message, now: float = 1.0) -> list[WireEvent]:
     return list(gateway.receive(said[0], binary=said[1], now=now))
-
-
-def text(value: Any) -> Message:
-    return json.dumps(value).encode(), False
-
-
-# --- recorded ----------------------------------------------------------------------------------------------------
-
-
-def test_the_recorded_conversation_goes_as_written() -> None:
-    gateway = RingCentralGateway(expected(), extensions=True)
-    for line in GOOD:
-        if line["from"] == "phone":
-            assert named(receive(gateway, message(line))) == line["events"], line["why"]
-        else:
-            sent = [
-                json.loads(f.data) if isinstance(f, TextFrame) else {"binary": base64.b64encode(f.data).decode()}
-                for f in gateway.send(command(line["command"]))
-                if isinstance(f, TextFrame | BinaryFrame)
-            ]
-            assert sent == line["messages"], line["why"]
-    assert gateway.ignored == 4
-    assert gateway.replies == [TextFrame(b'{"type":"pong"}')]
-
-
-@pytest.mark.parametrize("bad", BAD, ids=[b["name"] for b in BAD])
-def test_a_bad_message_is_one_error_that_says_what_is_wrong(bad: dict[str, Any]) -> None:
-    gateway = RingCentralGateway(expected())
-    if (audio := FORMATS[bad["after"]]) is not None:
-        receive(gateway, text({"type": "start", "format": audio}))
-    with pytest.raises((RemoteError, Refused)) as caught:
-        receive(gateway, (bad["text"].encode(), bad["binary"]))
-    assert (type(caught.value).__name__, str(caught.value)) == (bad["kind"], bad["error"])
-    assert isinstance(caught.value, RemoteError | Refused)
-    assert caught.value.close_code == bad["close_code"]
 
 
 def test_too_long_a_text_is_too_long() -> None:
@@ -226,90 +170,13 @@ def test_stereo_announced_and_mono_sent_is_said_too() -> None:
         receive(gateway, (bytes(160), True), now=5.0)
 
 
-# --- attacked ----------------------------------------------------------------------------------------------------
-
-SECRET = "s3cret-w0rd"
-DAMAGE: dict[str, Any] = {
-    "null": None,
-    "a list": [SECRET],
-    "an object": {SECRET: SECRET},
-    "another string": SECRET,
-    "an empty string": "",
-    "a huge number": 10**30,
-    "a large number": 2**53,
-    "a negative number": -1,
-    "zero": 0,
-    "a fraction": 1.5,
-    "true": True,
-    "a long string": SECRET * 5000,
-}
-PHONE_SAYS = [line["message"] for line in GOOD if line["from"] == "phone" and "message" in line]
-
-
-def leaves(value: Any, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
-    """The path of every leaf, and of every object on the way to it."""
-    here = [path] if path else []
-    return here + ([leaf for key in value for leaf in leaves(value[key], (*path, key))] if type(value) is dict else [])
-
-
-def damaged(value: Any, path: tuple[str, ...], change: str) -> Message:
-    value = copy.deepcopy(value)
-    parent = value
-    for step in path[:-1]:
-        parent = parent[step]
-    if change == "removed":
-        del parent[path[-1]]
-    elif change == "nested":
-        parent[path[-1]] = {"inner": parent[path[-1]]}
-    else:
-        parent[path[-1]] = DAMAGE[change]
-    return text(value)
-
-
-def outcome(told: list[Message]) -> tuple[list[WireEvent], str]:
-    """The events of a conversation and, if it broke, all that its one documented error says."""
-    gateway = RingCentralGateway(expected())
-    events: list[WireEvent] = []
-    try:
-        for said in told:
-            events += receive(gateway, said)
-    except (RemoteError, Refused) as fault:
-        return events, f"{fault} {fault!r} {fault.__cause__} {'' if fault.__suppress_context__ else fault.__context__}"
-    return events, ""
-
-
-@pytest.mark.parametrize("change", ["removed", "nested", *DAMAGE])
-def test_one_damaged_leaf_gives_events_or_one_of_two_errors(change: str) -> None:
-    for at, said in enumerate(PHONE_SAYS):
-        for path in leaves(said):
-            told = [text(one) for one in PHONE_SAYS]
-            _, error = outcome([*told[:at], damaged(said, path, change), *told[at + 1 :]])
-            for private in (SECRET, CALL, CALLER):
-                assert private not in error
-
-
-@given(st.binary(max_size=300), st.sampled_from([0, 1, 3, 9]), st.booleans())
-def test_any_bytes_give_events_or_one_of_two_errors(data: bytes, after: int, binary: bool) -> None:
-    outcome([*SAID[:after], (data, binary)])
-
-
-@given(st.sampled_from(SAID), st.integers(0, 100), st.binary(min_size=1, max_size=3))
-def test_any_bytes_in_a_message_give_events_or_one_of_two_errors(said: Message, at: int, noise: bytes) -> None:
-    spoilt = said[0][:at] + noise + said[0][at + len(noise) :], said[1]
-    outcome([spoilt])
-    outcome([*SAID[:3], spoilt])
-
-
 # --- both ends ----------------------------------------------------------------------------------------------------
 
 PACKETS = [
     Packets(audio, channels) for audio in (MULAW_8K, ALAW_8K, PCM16_8K, PCM16_16K, PCM16_24K) for channels in (1, 2)
 ]
-names = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 sounds = st.integers(1, 30).map(lambda size: bytes(range(2 * size)))
-said_by_phone = st.one_of(
-    sounds.map(AudioHeard), st.sampled_from("0123456789*#ABCD").map(DigitPressed), names.map(MarkReached)
-)
+said_by_phone = st.one_of(sounds.map(AudioHeard), DIGITS, NAMES.map(MarkReached))
 
 
 @pytest.mark.parametrize("packets", PACKETS, ids=str)
@@ -325,7 +192,7 @@ def test_what_the_phone_says_is_what_the_gateway_hears(packets: Packets, events:
 
 
 @pytest.mark.parametrize("packets", PACKETS, ids=str)
-@given(names, names)
+@given(NAMES, NAMES)
 def test_what_the_gateway_says_is_what_the_phone_does(packets: Packets, name: str, reason: str) -> None:
     gateway, far = started(packets)
     frame = bytes(n % 251 for n in range(packets.audio.bytes_for(20)))

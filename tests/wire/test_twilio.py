@@ -4,19 +4,7 @@ import itertools
 
 import msgspec
 import pytest
-from twilio_calls import (
-    ACCOUNT,
-    BASE,
-    CALL,
-    CALLEE,
-    CALLER,
-    SETTINGS,
-    STREAM,
-    TOKEN,
-    door,
-    phone,
-    webhook,
-)
+from twilio_calls import ACCOUNT, BASE, CALL, CALLEE, CALLER, SETTINGS, STREAM, TOKEN, door, phone, webhook
 
 from trunkline.errors import ConfigError, Refused
 from trunkline.registry import load, names

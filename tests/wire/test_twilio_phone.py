@@ -4,7 +4,8 @@ import json
 from typing import Any
 
 import pytest
-from twilio_calls import ACCOUNT, BASE, CALL, CALLEE, CALLER, STREAM, TOKEN, VECTORS, command, phone
+from both_ends import told
+from twilio_calls import ACCOUNT, BASE, CALL, CALLEE, CALLER, STREAM, TOKEN, phone
 
 from trunkline.errors import RemoteError
 from trunkline.wire.base import CloseSocket, TextFrame
@@ -15,15 +16,9 @@ from trunkline.wire.events import (
     MarkReached,
     MessageIgnored,
     StreamStopped,
+    WireCommand,
     WireEvent,
 )
-
-GATEWAY_SAYS = [
-    (line["command"], message)
-    for line in map(json.loads, (VECTORS / "twilio.jsonl").read_text().splitlines())
-    if line["from"] == "gateway"
-    for message in line["messages"]
-]
 
 
 def said(event: WireEvent, *before: WireEvent) -> dict[str, Any]:
@@ -38,9 +33,9 @@ def said(event: WireEvent, *before: WireEvent) -> dict[str, Any]:
     return message
 
 
-@pytest.mark.parametrize(("wanted", "message"), GATEWAY_SAYS)
-def test_the_recorded_commands_are_understood(wanted: dict[str, Any], message: dict[str, Any]) -> None:
-    assert list(phone().receive(json.dumps(message).encode(), binary=False, now=0.0)) == [command(wanted)]
+@pytest.mark.parametrize(("wanted", "data"), told("twilio"))
+def test_the_recorded_commands_are_understood(wanted: WireCommand, data: bytes) -> None:
+    assert list(phone().receive(data, binary=False, now=0.0)) == [wanted]
 
 
 def test_a_stream_opens_with_connected_and_start() -> None:

@@ -5,21 +5,8 @@ import weakref
 from typing import Any
 
 import pytest
-from vonage_calls import (
-    BASE,
-    CALL,
-    CALLEE,
-    CALLER,
-    SECRET,
-    SETTINGS,
-    WALL,
-    door,
-    hear,
-    key_pair,
-    phone,
-    webhook,
-    with_key,
-)
+from both_ends import hear
+from vonage_calls import BASE, CALL, CALLEE, CALLER, SECRET, SETTINGS, WALL, door, key_pair, phone, webhook, with_key
 
 from trunkline.audio.format import MULAW_8K, PCM16_8K, PCM16_16K, PCM16_24K
 from trunkline.errors import ConfigError, Refused, RemoteError

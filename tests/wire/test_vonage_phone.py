@@ -4,7 +4,8 @@ import json
 from typing import Any
 
 import pytest
-from vonage_calls import ACCOUNT, BASE, CALL, CALLEE, CALLER, SECRET, command, door, hear, phone, started, vectors
+from both_ends import hear, told
+from vonage_calls import ACCOUNT, BASE, CALL, CALLEE, CALLER, SECRET, door, phone, started
 
 from trunkline.errors import Refused, RemoteError
 from trunkline.wire.base import BinaryFrame, CloseSocket, HttpCall, HttpReply, HttpRequest, TextFrame
@@ -15,15 +16,10 @@ from trunkline.wire.events import (
     MessageIgnored,
     PlayAudio,
     StreamStopped,
+    WireCommand,
     WireEvent,
 )
 
-GATEWAY_SAYS = [
-    (line["command"], message)
-    for line in vectors("vonage.jsonl")
-    if line["from"] == "gateway"
-    for message in line.get("messages", [])
-]
 ENDPOINT: dict[str, Any] = {
     "type": "websocket",
     "uri": "wss://gw.example.org/v1/vonage/media",
@@ -39,9 +35,9 @@ def ncco(*after: Any, action: str = "connect", **changes: Any) -> HttpReply:
     return HttpReply(200, json.dumps([connect, *after]).encode(), "application/json; charset=utf-8")
 
 
-@pytest.mark.parametrize(("wanted", "message"), GATEWAY_SAYS)
-def test_the_recorded_commands_are_understood(wanted: dict[str, Any], message: dict[str, Any]) -> None:
-    assert list(phone().receive(json.dumps(message).encode(), binary=False, now=0.0)) == [command(wanted)]
+@pytest.mark.parametrize(("wanted", "data"), told("vonage"))
+def test_the_recorded_commands_are_understood(wanted: WireCommand, data: bytes) -> None:
+    assert list(phone().receive(data, binary=False, now=0.0)) == [wanted]
 
 
 def test_the_answer_webhook_is_a_get_with_numbers_without_plus() -> None:

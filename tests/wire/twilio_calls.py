@@ -1,19 +1,14 @@
 """A made-up Twilio account and call, and how far one can get with them. Shared by the tests of Twilio's files."""
 
 import itertools
-import json
-from pathlib import Path
-from typing import Any
 from urllib.parse import urlencode
 
-import msgspec
+from both_ends import Gateway, hear, spoken
 
-from trunkline.wire import events
 from trunkline.wire._twilio_gateway import TwilioGateway
 from trunkline.wire._twilio_phone import TwilioPhone
 from trunkline.wire._twilio_signature import SIGNATURE, sign
-from trunkline.wire.base import HttpReply, HttpRequest, TextFrame
-from trunkline.wire.events import WireCommand, WireEvent
+from trunkline.wire.base import HttpReply, HttpRequest
 from trunkline.wire.tickets import TicketBook
 from trunkline.wire.twilio import PLATFORM, TwilioDoor, TwilioSettings
 
@@ -25,11 +20,6 @@ BASE = "https://gw.example.org"
 CALLER = "+15005550006"
 CALLEE = "+15005550001"
 SETTINGS = TwilioSettings(auth_token=TOKEN, account_sid=ACCOUNT)
-VECTORS = Path(__file__).parent.parent / "vectors" / "wire"
-
-
-def vectors(name: str) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (VECTORS / name).read_text().splitlines()]
 
 
 def door(settings: TwilioSettings = SETTINGS, *, insecure: bool = False, base_url: str = BASE) -> TwilioDoor:
@@ -66,17 +56,13 @@ def started() -> tuple[TwilioGateway, TwilioPhone]:
     return gateway, far
 
 
-def hear(gateway: TwilioGateway, outputs: Any) -> list[WireEvent]:
-    """What the gateway makes of what the phone's end sends."""
-    return [e for o in outputs if isinstance(o, TextFrame) for e in gateway.receive(o.data, binary=False, now=1.0)]
+SAID = spoken("twilio")
 
-
-def named(values: Any) -> list[dict[str, Any]]:
-    """Events or commands as they stand in the vectors."""
-    return [{"type": type(v).__name__, **msgspec.to_builtins(v)} for v in values]
-
-
-def command(value: dict[str, Any]) -> WireCommand:
-    kind = getattr(events, value["type"])
-    made: WireCommand = msgspec.convert({k: v for k, v in value.items() if k != "type"}, kind)
-    return made
+GATEWAY = Gateway(
+    fresh=announced,
+    depths=(0, 1, 2, 9),
+    private=(ACCOUNT, CALL, STREAM, "9f2c", "acme"),
+    counted={"lost": 3, "misnumbered": 2, "ignored": 4, "replies": []},
+    before={"connection": [], "start": SAID[:2], "audio": SAID[:3]},
+    kind="event",
+)

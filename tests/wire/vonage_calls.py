@@ -1,22 +1,19 @@
 """A made-up Vonage application and call, and how far one can get with them. Shared by the tests of Vonage's files."""
 
 import itertools
-import json
 from functools import cache
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import msgspec
+from both_ends import Gateway, hear, spoken
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from trunkline.wire import events
 from trunkline.wire._vonage_gateway import VonageGateway
 from trunkline.wire._vonage_jwt import webhook_token
 from trunkline.wire._vonage_phone import VonagePhone
-from trunkline.wire.base import BinaryFrame, HttpRequest, TextFrame
-from trunkline.wire.events import WireCommand, WireEvent
+from trunkline.wire.base import HttpRequest
 from trunkline.wire.tickets import TicketBook
 from trunkline.wire.vonage import PLATFORM, VonageDoor, VonageSettings
 
@@ -29,13 +26,9 @@ CALLER = "15005550006"
 CALLEE = "15005550001"
 WALL = 1_767_258_000.0  # 2026-01-01 09:00 UTC
 SETTINGS = VonageSettings(signature_secret=SECRET, api_key=ACCOUNT, application_id=APPLICATION)
-VECTORS = Path(__file__).parent.parent / "vectors" / "wire"
+
 
 _numbers = itertools.count()
-
-
-def vectors(name: str) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (VECTORS / name).read_text().splitlines()]
 
 
 @cache
@@ -93,22 +86,13 @@ def started(settings: VonageSettings | None = None) -> tuple[VonageGateway, Vona
     return gateway, far
 
 
-def hear(gateway: VonageGateway, outputs: Any) -> list[WireEvent]:
-    """What the gateway makes of what the phone's end sends."""
-    return [
-        event
-        for output in outputs
-        if isinstance(output, TextFrame | BinaryFrame)
-        for event in gateway.receive(output.data, binary=isinstance(output, BinaryFrame), now=1.0)
-    ]
+SAID = spoken("vonage")
 
-
-def named(values: Any) -> list[dict[str, Any]]:
-    """Events or commands as they stand in the vectors."""
-    return [{"type": type(v).__name__, **msgspec.to_builtins(v)} for v in values]
-
-
-def command(value: dict[str, Any]) -> WireCommand:
-    kind = getattr(events, value["type"])
-    made: WireCommand = msgspec.convert({k: v for k, v in value.items() if k != "type"}, kind)
-    return made
+GATEWAY = Gateway(
+    fresh=announced,
+    depths=(0, 1, 4),
+    private=(CALL, CALLER, CALLEE, "9f2c"),
+    counted={"early": 0, "ignored": 1, "replies": []},
+    before={"connection": [], "start": SAID[:1]},
+    kind="event",
+)
