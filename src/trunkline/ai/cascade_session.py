@@ -25,7 +25,6 @@ answered at once, whether or not the caller speaks; the call interrupts the repl
 """
 
 import asyncio
-import traceback
 from math import inf
 from typing import TYPE_CHECKING, Final
 
@@ -35,7 +34,6 @@ from trunkline.ai.conversation import Conversation
 from trunkline.ai.escalation import EscalationWatch
 from trunkline.ai.events import (
     AgentCommand,
-    AgentFailed,
     CallAnswered,
     CallerMayBeDone,
     CallerSaid,
@@ -55,6 +53,7 @@ from trunkline.ai.handover import HandedOver
 from trunkline.ai.intents import Intent, guess
 from trunkline.ai.mouth import Mouth
 from trunkline.ai.no_input import NoInput
+from trunkline.ai.outer_edge import OuterEdge
 from trunkline.audio.format import AudioFormat
 from trunkline.errors import AgentError
 
@@ -155,21 +154,11 @@ class CascadeSession:
 
     async def run(self) -> None:
         try:
-            async with asyncio.TaskGroup() as group:
+            async with OuterEdge("cascade", self._emit, self._log).tasks() as group:
                 self._mouth.run(group)
                 if self._stt is not None:
                     group.create_task(self._listen(self._stt))
                 await self._loop.create_future()  # until cancelled
-        except* AgentError as failed:
-            reason = str(failed.exceptions[0])
-            self._log.error("agent can't go on", reason=reason)
-            self._emit(AgentFailed(reason))
-        except* Exception as broken:  # the outer edge of the session's tasks
-            first = broken.exceptions[0]
-            # Without its text: that may hold what somebody said.
-            frames = traceback.format_tb(first.__traceback__)
-            self._log.error("cascade broke", exception=type(first).__name__, trace=frames)
-            self._emit(AgentFailed(f"the cascade broke: {type(first).__name__}"))
         finally:
             self._mouth.close()
             self._no_input.stop()

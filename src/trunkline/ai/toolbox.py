@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from contextvars import copy_context
 from functools import partial
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Self
 
 import msgspec
 from structlog.typing import FilteringBoundLogger
 
-from trunkline.ai.base import CallFacts, ToolCall, ToolSpec
+from trunkline.ai.base import AgentSettings, CallFacts, ToolCall, ToolSpec
 from trunkline.ai.events import DigitsWanted, HandOverWanted, HangUpWanted, TransferWanted
 from trunkline.ai.tools import Tool, tool
 from trunkline.errors import ConfigError, ToolError
@@ -79,6 +79,12 @@ class Toolbox:
         self._log = log
         self.specs = tuple(map(spec_of, self._tools.values()))
         self.left_behind = 0
+
+    @classmethod
+    def of(cls, settings: AgentSettings, facts: CallFacts, log: FilteringBoundLogger) -> Self:
+        """What an agent with these settings may call."""
+        timeout_s = settings.manners.tool_timeout_s
+        return cls(settings.tools, facts, transfer_to=settings.transfer_to, timeout_s=timeout_s, log=log)
 
     async def call(self, call: ToolCall) -> ToolResult:
         """Do what the model wants. Raises nothing; when cancelled it stops an async function."""

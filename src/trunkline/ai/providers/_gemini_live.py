@@ -1,8 +1,6 @@
 """A call's session with Gemini's Live API: its connections, and what passes over them."""
 
 import asyncio
-import traceback
-from collections.abc import Coroutine
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -13,7 +11,6 @@ from trunkline.ai.base import AgentSettings, CallFacts, Emit, Vad
 from trunkline.ai.events import (
     AgentCommand,
     AgentEvent,
-    AgentFailed,
     CallAnswered,
     KeyPressed,
     ReplyHeard,
@@ -22,6 +19,7 @@ from trunkline.ai.events import (
     SpeechStopped,
 )
 from trunkline.ai.handover import HandedOver
+from trunkline.ai.outer_edge import OuterEdge
 from trunkline.ai.patience import Patience
 from trunkline.ai.providers import _gemini_commands as ours
 from trunkline.ai.providers import _gemini_messages as wire
@@ -58,22 +56,16 @@ class LiveSession:
         """The vendor has agreed to our settings, and knows what was said so far."""
         self._own, self._settings, self._family = model.own, model.settings, model.family
         self._log: FilteringBoundLogger = logs.get(__name__).bind(call=facts.call_id)
-        toolbox = Toolbox(
-            self._settings.tools,
-            facts,
-            transfer_to=self._settings.transfer_to,
-            timeout_s=self._settings.manners.tool_timeout_s,
-            log=self._log,
-        )
+        toolbox = Toolbox.of(self._settings, facts, self._log)
         self._setup = opening.setup(self._own, self._settings, model.model, self._family, toolbox.specs)
         self._instructions = opening.instructions(self._settings)
-        self._tell_call = emit
+        self._edge = OuterEdge("live session", emit, self._log)
+        self.emit, self.start = self._edge.emit, self._edge.start
         self.hearing = Hearing(hears, self._own.input_rate, model.vad, send=self._voice, speech=self._speech)
         self._dialogue = Dialogue(self._own, self._settings, self._family, toolbox, self, self._log)
         self.hear = self.hearing.hear
         """The caller's voice. (The hearing's own method: a call less per frame.)"""
         self._socket: ProviderSocket | None = None
-        self._group: asyncio.TaskGroup | None = None
         self._handle = ""  # by which a new connection goes on with this session
         self._resuming = False  # the present one was opened with it
         self._begun = False  # it has stood before
@@ -107,17 +99,10 @@ class LiveSession:
     async def run(self) -> None:
         self._socket = ProviderSocket(NAME, self, patience=Patience.towards(self._settings), log=self._log)
         try:
-            async with asyncio.TaskGroup() as self._group:
+            async with self._edge.tasks():
                 await self._socket.run()
-        except* ProviderError as given_up:
-            self.emit(AgentFailed(str(given_up.exceptions[0])))
-        except* Exception as broken:  # the outer edge of the session's tasks
-            first = broken.exceptions[0]
-            frames = traceback.format_tb(first.__traceback__)  # without its text: that may hold what somebody said
-            self._log.error("live session broke", exception=type(first).__name__, trace=frames)
-            self.emit(AgentFailed(f"the live session broke: {type(first).__name__}"))
         finally:
-            self.standing, self._tell_call = False, _nobody
+            self.standing = False
             if self._renewal is not None:
                 self._renewal.cancel()
             self._dialogue.close()
@@ -245,17 +230,6 @@ class LiveSession:
         if self.standing:
             self._send_now(message)
 
-    def emit(self, event: AgentEvent) -> None:
-        """To the call."""
-        self._tell_call(event)
-
-    def start(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do this beside everything else."""
-        if self._group is None:
-            work.close()
-        else:
-            self._group.create_task(work)
-
     def renew(self) -> None:
         """Another connection, before this one's end."""
         self._dialogue.renewal_due = False
@@ -278,7 +252,3 @@ class LiveSession:
     def _send_now(self, message: ours.ClientMessage) -> None:
         if self._socket is not None:
             self._socket.send(ours.encode(message))
-
-
-def _nobody(event: AgentEvent) -> None:
-    """The call is over."""

@@ -131,9 +131,7 @@ class Dialogue:
     def take_over(self, instructions: str, history: Sequence[Message]) -> None:
         """Before the first: go on with what others have said, under these instructions."""
         self.mouth.instructions = instructions
-        for message in history:
-            if message.role in ("caller", "agent", "key") and message.text:
-                self.history.earlier(message)
+        self.history.earlier(history)
         self._takes_over = True
 
     # --- the caller ---------------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """What was said in a call, as a new session is told of it: in text, and of the agent's only what the caller heard."""
 
+from collections.abc import Iterable
 from typing import Final, Literal
 
 import msgspec
@@ -53,10 +54,12 @@ class History:
         """Something the caller did that is told in text, such as a key that was pressed."""
         self._lines.append(Line("caller", "", text))
 
-    def earlier(self, message: Message) -> None:
-        """Somebody said this before our time."""
-        text = pressed(message.text) if message.role == "key" else message.text
-        self._lines.append(Line("agent" if message.role == "agent" else "caller", "", text))
+    def earlier(self, messages: Iterable[Message]) -> None:
+        """Others said this before our time."""
+        for message in messages:
+            if message.role in ("caller", "agent", "key") and message.text:
+                text = pressed(message.text) if message.role == "key" else message.text
+                self._lines.append(Line("agent" if message.role == "agent" else "caller", "", text))
 
     def reply(self, generation: int) -> None:
         """The agent begins to speak."""

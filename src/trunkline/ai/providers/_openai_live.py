@@ -7,7 +7,6 @@ or cuts the agent's voice here, but for keys.
 
 import asyncio
 import time
-import traceback
 from typing import Final
 
 from msgspec import UNSET
@@ -17,14 +16,13 @@ from trunkline import logs
 from trunkline.ai.base import CallFacts, Emit, ToolCall
 from trunkline.ai.events import (
     AgentCommand,
-    AgentEvent,
-    AgentFailed,
     CallAnswered,
     KeyPressed,
     ReplyHeard,
     ReplyInterrupted,
 )
 from trunkline.ai.handover import HandedOver
+from trunkline.ai.outer_edge import OuterEdge
 from trunkline.ai.patience import Patience
 from trunkline.ai.providers import _openai_live_messages as wire
 from trunkline.ai.providers._openai_account import NAME, closed, failed, named, refused, socket_address
@@ -63,13 +61,7 @@ class LiveSession:
     def __init__(self, line: Line, facts: CallFacts, hears: AudioFormat, speaks: AudioFormat, emit: Emit) -> None:
         self._own, self._settings, self._model = line.own, line.settings, line.model
         self._log: FilteringBoundLogger = logs.get(__name__).bind(call=facts.call_id)
-        toolbox = Toolbox(
-            self._settings.tools,
-            facts,
-            transfer_to=self._settings.transfer_to,
-            timeout_s=self._settings.manners.tool_timeout_s,
-            log=self._log,
-        )
+        toolbox = Toolbox.of(self._settings, facts, self._log)
         delegate = self._own.live_delegate
         self._config = wire.Session(
             model=self._model,
@@ -78,16 +70,15 @@ class LiveSession:
             delegation=wire.functions(functions(toolbox.specs), delegate) if delegate else UNSET,
             store=False,
         )
-        self._tell_call = emit
+        self._edge = OuterEdge("live session", emit, self._log)
         self._history = History()
         self._pacer = Pacer(hears)
         self._voice = LiveVoice(
-            hears, speaks, self._history, self._emit, began=self._reply_began, ended=self._reply_ended
+            hears, speaks, self._history, self._edge.emit, began=self._reply_began, ended=self._reply_ended
         )
-        self._words = CallerWords(self._emit, self._history)
-        self._functions = LiveFunctions(toolbox, send=self._send, emit=self._emit)
+        self._words = CallerWords(self._edge.emit, self._history)
+        self._functions = LiveFunctions(toolbox, send=self._send, emit=self._edge.emit)
         self._socket: ProviderSocket | None = None
-        self._group: asyncio.TaskGroup | None = None
         self._standing = False
         self._begun = False
         self._answered = False
@@ -121,9 +112,7 @@ class LiveSession:
     def take_over(self, call: HandedOver) -> None:
         """Go on with a call another agent began."""
         self._config.instructions = call.told(self._settings.instructions)
-        for message in call.history:
-            if message.role in ("caller", "agent", "key") and message.text:
-                self._history.earlier(message)
+        self._history.earlier(call.history)
         self._takes_over = True
         self.tell(CallAnswered(), 0.0)
 
@@ -131,21 +120,14 @@ class LiveSession:
         socket = ProviderSocket(NAME, self, patience=Patience.towards(self._settings), log=self._log)
         self._socket = socket
         try:
-            async with asyncio.TaskGroup() as self._group:
-                self._group.create_task(socket.run())
+            async with self._edge.tasks() as group:
+                group.create_task(socket.run())
                 try:
                     await asyncio.get_running_loop().create_future()  # until cancelled
                 finally:
                     socket.send(wire.encode(wire.SessionClose()))
-        except* ProviderError as given_up:
-            self._emit(AgentFailed(str(given_up.exceptions[0])))
-        except* Exception as broken:  # the outer edge of the session's tasks
-            first = broken.exceptions[0]
-            frames = traceback.format_tb(first.__traceback__)  # without its text: that may hold what somebody said
-            self._log.error("live session broke", exception=type(first).__name__, trace=frames)
-            self._emit(AgentFailed(f"the live session broke: {type(first).__name__}"))
         finally:
-            self._standing, self._tell_call = False, _nobody
+            self._standing = False
             self._words.close()
             if self._timer is not None:
                 self._timer.cancel()
@@ -261,8 +243,8 @@ class LiveSession:
         item = event.item
         if event.type == "response.output_item.done" and item is not None and item.type == "function_call":
             self._functions.called(ToolCall(item.name, item.arguments, item.call_id))
-        elif event.type == "response.completed" and self._group is not None and self._functions.any:
-            self._group.create_task(self._functions.carry_out())
+        elif event.type == "response.completed" and self._functions.any:
+            self._edge.start(self._functions.carry_out())
 
     # --- time ---------------------------------------------------------------------------------------------------------
 
@@ -296,10 +278,3 @@ class LiveSession:
     def _send(self, message: wire.ClientMessage) -> None:
         if self._standing and self._socket is not None:
             self._socket.send(wire.encode(message))
-
-    def _emit(self, event: AgentEvent) -> None:
-        self._tell_call(event)
-
-
-def _nobody(event: AgentEvent) -> None:
-    """The call is over."""

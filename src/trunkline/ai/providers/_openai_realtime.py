@@ -1,9 +1,7 @@
 """A call's session with OpenAI's Realtime API: its connection, and what passes over it."""
 
 import asyncio
-import traceback
-from collections.abc import Coroutine
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from structlog.typing import FilteringBoundLogger
 
@@ -11,14 +9,13 @@ from trunkline import logs
 from trunkline.ai.base import AgentSettings, CallFacts, Emit
 from trunkline.ai.events import (
     AgentCommand,
-    AgentEvent,
-    AgentFailed,
     CallAnswered,
     KeyPressed,
     ReplyHeard,
     ReplyInterrupted,
 )
 from trunkline.ai.handover import HandedOver
+from trunkline.ai.outer_edge import OuterEdge
 from trunkline.ai.patience import Patience
 from trunkline.ai.providers import _openai_commands as ours
 from trunkline.ai.providers import _openai_messages as wire
@@ -60,22 +57,16 @@ class RealtimeSession:
         """The vendor has agreed to our settings, and heard what it has to catch up with."""
         self._own, self._settings, self._model = line.own, line.settings, line.model
         self._log: FilteringBoundLogger = logs.get(__name__).bind(call=facts.call_id)
-        toolbox = Toolbox(
-            self._settings.tools,
-            facts,
-            transfer_to=self._settings.transfer_to,
-            timeout_s=self._settings.manners.tool_timeout_s,
-            log=self._log,
-        )
+        toolbox = Toolbox.of(self._settings, facts, self._log)
         self._config = opening.session(self._own, self._settings, hears, speaks)
         self._config.tools = opening.functions(toolbox.specs)
-        self._tell_call = emit
+        self._edge = OuterEdge("realtime session", emit, self._log)
+        self.emit, self.start = self._edge.emit, self._edge.start
         self._hears = hears
         self._quiet_limit_ms = quiet_limit_ms(self._own)
         self._dialogue = Dialogue(self._own, self._settings, toolbox, (hears, speaks), self, self._log)
         self._hearing, self._mouth = self._dialogue.hearing, self._dialogue.mouth
         self._socket: ProviderSocket | None = None
-        self._group: asyncio.TaskGroup | None = None
         self._begun = False  # it has stood before
         self._answered = False  # the line is open
         self._renewal: asyncio.TimerHandle | None = None
@@ -116,17 +107,10 @@ class RealtimeSession:
     async def run(self) -> None:
         self._socket = ProviderSocket(NAME, self, patience=Patience.towards(self._settings), log=self._log)
         try:
-            async with asyncio.TaskGroup() as self._group:
+            async with self._edge.tasks():
                 await self._socket.run()
-        except* ProviderError as given_up:
-            self.emit(AgentFailed(str(given_up.exceptions[0])))
-        except* Exception as broken:  # the outer edge of the session's tasks
-            first = broken.exceptions[0]
-            frames = traceback.format_tb(first.__traceback__)  # without its text: that may hold what somebody said
-            self._log.error("realtime session broke", exception=type(first).__name__, trace=frames)
-            self.emit(AgentFailed(f"the realtime session broke: {type(first).__name__}"))
         finally:
-            self.standing, self._tell_call = False, _nobody
+            self.standing = False
             self._dialogue.close()
 
     # --- the connection -----------------------------------------------------------------------------------------------
@@ -254,17 +238,6 @@ class RealtimeSession:
             self._send_now(message)
             self._expect()
 
-    def emit(self, event: AgentEvent) -> None:
-        """To the call."""
-        self._tell_call(event)
-
-    def start(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do this beside everything else."""
-        if self._group is None:
-            work.close()
-        else:
-            self._group.create_task(work)
-
     def renew(self) -> None:
         """Another connection, before this one's end."""
         if self._socket is not None:
@@ -273,7 +246,3 @@ class RealtimeSession:
     def _send_now(self, message: ours.ClientMessage) -> None:
         if self._socket is not None:
             self._socket.send(ours.encode(message))
-
-
-def _nobody(event: AgentEvent) -> None:
-    """The call is over."""

@@ -1,0 +1,57 @@
+"""The outer edge of an agent's session: what its tasks raise is told to the call, and goes no further."""
+
+import asyncio
+import traceback
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
+
+from structlog.typing import FilteringBoundLogger
+
+from trunkline.ai.base import Emit
+from trunkline.ai.events import AgentEvent, AgentFailed
+from trunkline.errors import AgentError
+
+
+class OuterEdge:
+    """One session's. ``name`` is for the log: a live session, a cascade."""
+
+    def __init__(self, name: str, emit: Emit, log: FilteringBoundLogger) -> None:
+        self._name = name
+        self._emit = emit
+        self._log = log
+        self._group: asyncio.TaskGroup | None = None
+
+    def emit(self, event: AgentEvent) -> None:
+        """To the call, while the session lasts."""
+        self._emit(event)
+
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do this beside everything else, while the session lasts."""
+        if self._group is None:
+            work.close()
+        else:
+            self._group.create_task(work)
+
+    @asynccontextmanager
+    async def tasks(self) -> AsyncIterator[asyncio.TaskGroup]:
+        """The session's tasks, for as long as it lasts: the context is left when all are done, or one has failed."""
+        try:
+            async with asyncio.TaskGroup() as self._group:
+                yield self._group
+        except* AgentError as failed:
+            reason = str(failed.exceptions[0])
+            self._log.error("agent can't go on", reason=reason)
+            self._emit(AgentFailed(reason))
+        except* Exception as broken:
+            first = broken.exceptions[0]
+            # Without its text: that may hold what somebody said.
+            frames = traceback.format_tb(first.__traceback__)
+            self._log.error(f"{self._name} broke", exception=type(first).__name__, trace=frames)
+            self._emit(AgentFailed(f"the {self._name} broke: {type(first).__name__}"))
+        finally:
+            self._group, self._emit = None, _nobody
+
+
+def _nobody(event: AgentEvent) -> None:
+    """The session is over."""
