@@ -5,10 +5,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from conversations import EchoGateway, conversation, drops, lines, receptionist, voice, went_well
 from trunkline.audio.format import MULAW_8K
 from trunkline.call.settings import CallSettings
 from trunkline.errors import Refused
-from trunkline.testing.agents import Answer, Reply, ScriptedAgent
+from trunkline.testing.agents import ScriptedAgent
 from trunkline.testing.bridge import BridgeEnd, bridge_end
 from trunkline.testing.clock import VirtualClock
 from trunkline.testing.echo import compare
@@ -19,13 +20,12 @@ from trunkline.testing.network import Conditions
 from trunkline.testing.outcome import Outcome
 from trunkline.testing.phone import Phone
 from trunkline.testing.scene import admit, play
-from trunkline.testing.script import Action, HangUp, InterruptReply, PressKey, Say, Wait, WaitForReply
-from trunkline.testing.sounds import murmur
-from trunkline.wire.base import GatewayCodec, TextFrame
-from trunkline.wire.events import AudioHeard, PlayAudio
+from trunkline.testing.script import Action, HangUp, Say, Wait
+from trunkline.wire.base import GatewayCodec
 from trunkline.wire.twilio import PLATFORM, TwilioSettings
 
 BASE = "https://gw.example.org"
+WIRE = MULAW_8K
 SETTINGS = TwilioSettings(auth_token="0123456789abcdef0123456789abcdef")
 
 
@@ -45,31 +45,6 @@ class Tickets:
         return known
 
 
-class EchoGateway:
-    """Gives back every frame at once: the smallest thing that can be called."""
-
-    def __init__(self, codec: GatewayCodec, link: VirtualLink) -> None:
-        self.deadline: float | None = None
-        self.heard = bytearray()
-        self.gone: list[str] = []
-        self._codec = codec
-        self._link = link
-
-    def received(self, data: bytes, binary: bool, now: float) -> None:
-        for event in self._codec.receive(data, binary=binary, now=now):
-            if isinstance(event, AudioHeard):
-                self.heard += event.audio
-                for output in self._codec.send(PlayAudio(event.audio)):
-                    if isinstance(output, TextFrame):
-                        self._link.send_text(output.data)
-
-    def lost(self, reason: str, now: float) -> None:
-        self.gone.append(reason)
-
-    def tick(self, now: float) -> None:
-        pass
-
-
 def phone_and_codec(script: list[Action], **options: Any) -> tuple[Phone, GatewayCodec]:
     """A phone that was let in: signed webhook, ticket, signed upgrade."""
     codec = PLATFORM.phone(SETTINGS, call_id="CA01", caller="+15005550006", callee="+15005550001")
@@ -82,22 +57,13 @@ def echo_call(script: list[Action], line: Line, **options: Any) -> tuple[Outcome
     return play(phone, lambda link, clock: EchoGateway(codec, link), line=line)
 
 
-def voice(ms: int) -> bytes:
-    return murmur(MULAW_8K, ms, seed=ms)
+HOLES = Line(up=Conditions(stalls=((1, 1.4),)), down=Conditions(stalls=((2, 2.3), (3, 3.1))))
+LINES = lines(slow_bytes_per_s=20_000, long_stalls=HOLES)
 
 
-LINES = [
-    ("good", Line()),
-    ("far away", Line(up=Conditions(latency_ms=120), down=Conditions(latency_ms=80))),
-    ("jitter", Line(up=Conditions(jitter_ms=60, seed=1), down=Conditions(jitter_ms=60, seed=2))),
-    ("stalls both ways", Line(up=Conditions(stalls=((1, 1.4),)), down=Conditions(stalls=((2, 2.3), (3, 3.1))))),
-    ("slow reader", Line(down=Conditions(bytes_per_s=20_000))),
-]
-
-
-@pytest.mark.parametrize(("why", "line"), LINES, ids=[why for why, _ in LINES])
-def test_over_a_line_that_lives_no_sample_is_lost(why: str, line: Line) -> None:
-    outcome, gateway = echo_call([Wait(500), Say(voice(4000)), Wait(2000), HangUp()], line)
+@pytest.mark.parametrize(("line", "loss"), [case for case in LINES if not case.values[1]])
+def test_over_a_line_that_lives_no_sample_is_lost(line: Line, loss: float) -> None:
+    outcome, gateway = echo_call([Wait(500), Say(voice(4000, WIRE)), Wait(2000), HangUp()], line)
     assert outcome.ok
     assert bytes(gateway.heard) == outcome.said
     assert compare(outcome.said, outcome.heard, MULAW_8K).missing == 0
@@ -105,14 +71,16 @@ def test_over_a_line_that_lives_no_sample_is_lost(why: str, line: Line) -> None:
 
 
 def test_a_stall_is_heard_as_an_under_run_as_long_as_it_was() -> None:
-    outcome, _ = echo_call([Say(voice(4000)), Wait(1000), HangUp()], Line(down=Conditions(stalls=((1.001, 1.501),))))
+    outcome, _ = echo_call(
+        [Say(voice(4000, WIRE)), Wait(1000), HangUp()], Line(down=Conditions(stalls=((1.001, 1.501),)))
+    )
     (dry,) = outcome.underruns
     assert dry.ms == pytest.approx(1501 - 1020, abs=20)
     assert compare(outcome.said, outcome.heard, MULAW_8K).inserted == pytest.approx(8 * dry.ms, abs=1)
 
 
 def test_a_call_of_a_minute_is_a_minute_long_to_the_sample() -> None:
-    minute: list[Action] = [Say(voice(4000)), Wait(1000)] * 12
+    minute: list[Action] = [Say(voice(4000, WIRE)), Wait(1000)] * 12
     outcome, _ = echo_call([*minute, HangUp()], Line())
     assert outcome.duration_ms == 60_000
     assert len(outcome.said) == len(outcome.heard) == 480_000
@@ -120,12 +88,12 @@ def test_a_call_of_a_minute_is_a_minute_long_to_the_sample() -> None:
 
 def test_the_same_scene_plays_the_same_way_each_time() -> None:
     line = Line(up=Conditions(jitter_ms=80, seed=7), down=Conditions(jitter_ms=80, seed=8))
-    script: list[Action] = [Say(voice(2000)), Wait(500), HangUp()]
+    script: list[Action] = [Say(voice(2000, WIRE)), Wait(500), HangUp()]
     assert echo_call(script, line)[0] == echo_call(script, line)[0]
 
 
 def test_losing_the_socket_ends_the_call_on_both_sides() -> None:
-    outcome, gateway = echo_call([Say(voice(4000)), HangUp()], Line(lost_at_s=1.5))
+    outcome, gateway = echo_call([Say(voice(4000, WIRE)), HangUp()], Line(lost_at_s=1.5))
     assert not outcome.ok
     assert outcome.ended == CallEnded(1500.0, "network", LOST)
     assert outcome.balanced
@@ -146,7 +114,7 @@ def test_a_gateway_that_closes_ends_the_call() -> None:
             if len(self.heard) > 8000:
                 self._link.close(1000, "enough")
 
-    phone, codec = phone_and_codec([Say(voice(4000))])
+    phone, codec = phone_and_codec([Say(voice(4000, WIRE))])
     outcome, _ = play(phone, lambda link, clock: Closing(codec, link))
     assert outcome.ended
     assert (outcome.ended.by, outcome.ended.reason, outcome.ok) == ("gateway", "closed with 1000 enough", True)
@@ -189,45 +157,16 @@ def bridged(agent: ScriptedAgent, script: list[Action], line: Line, **options: A
     )
 
 
-def reply(text: str, ms: int, **options: Any) -> Reply:
-    return Reply(((text, voice(ms)),), **options)
-
-
-CONVERSATION: list[Action] = [
-    WaitForReply(500),
-    Say(voice(1000)),
-    InterruptReply(1200, voice(900)),
-    WaitForReply(600),
-    PressKey("5"),
-    WaitForReply(600),
-    HangUp(),
-]
-
-
-def receptionist() -> ScriptedAgent:
-    return ScriptedAgent(
-        [Answer("a table please", reply("certainly …", 4000)), Answer("no wait", reply("yes?", 800))],
-        greeting=reply("good morning", 1500),
-        keys={"5": reply("five", 700)},
-    )
-
-
-@pytest.mark.parametrize(("why", "line"), LINES, ids=[why for why, _ in LINES])
-def test_a_conversation_with_barge_in_and_key_keeps_its_books_on_every_line(why: str, line: Line) -> None:
-    outcome, gateway = bridged(receptionist(), CONVERSATION, line)
-    assert outcome.ok
-    assert not outcome.replies_missing
-    assert len(outcome.turns) == 3
-    session = gateway.session
-    assert session is not None
-    assert session.barge_ins == 1
+@pytest.mark.parametrize(("line", "loss"), LINES)
+def test_a_conversation_with_barge_in_and_key_keeps_its_books_on_every_line(line: Line, loss: float) -> None:
+    outcome, gateway = bridged(receptionist(WIRE), conversation(WIRE), line, drops=drops(loss))
+    went_well(outcome, gateway, loss=loss)
     assert len(outcome.clears) == 1
     assert outcome.ear.cleared > 0
-    assert len(gateway.recording) == 4 * session.samples
 
 
 def test_on_a_good_line_the_call_knows_what_the_telephone_knows() -> None:
-    outcome, gateway = bridged(receptionist(), CONVERSATION, Line())
+    outcome, gateway = bridged(receptionist(WIRE), conversation(WIRE), Line())
     session = gateway.session
     assert session is not None
     assert session.caller == "+15005550006"

@@ -5,18 +5,19 @@ from typing import Any
 import pytest
 from rtp_calls import GOOD_LINE, held, phone
 
+from conversations import books, conversation, receptionist, reply, voice, went_well
 from trunkline.ai.events import DigitsWanted, HangUpWanted
 from trunkline.ai.providers.echo import Echo
-from trunkline.audio.format import ALAW_8K, MULAW_8K, PCM16_16K, AudioFormat
+from trunkline.audio.format import ALAW_8K, MULAW_8K, PCM16_16K
 from trunkline.call.state import CallState
 from trunkline.testing import echo
-from trunkline.testing.agents import Answer, Reply, ScriptedAgent
+from trunkline.testing.agents import ScriptedAgent
 from trunkline.testing.link import LOST, Line
 from trunkline.testing.network import Conditions
-from trunkline.testing.script import Action, HangUp, InterruptReply, PressKey, Say, Wait, WaitForReply
-from trunkline.testing.sounds import murmur
+from trunkline.testing.script import Action, HangUp, Say, Wait
 from trunkline.wire._rtp_messages import Law
 
+WIRE = MULAW_8K
 STALLS = tuple((at, at + 0.2) for at in (1.0, 2.5, 4.0, 5.5, 7.0))
 
 
@@ -40,48 +41,12 @@ LINES: list[tuple[str, Line]] = [
 ]
 
 
-def voice(ms: int, wire: AudioFormat = MULAW_8K) -> bytes:
-    return murmur(wire, ms, seed=ms)
-
-
-def reply(text: str, ms: int, wire: AudioFormat = MULAW_8K, **options: Any) -> Reply:
-    return Reply(((text, voice(ms, wire)),), **options)
-
-
-def receptionist() -> ScriptedAgent:
-    return ScriptedAgent(
-        [Answer("a table please", reply("certainly …", 4000)), Answer("no wait", reply("yes?", 810))],
-        greeting=reply("good morning", 1510),  # no whole frames: the last one is filled up
-        keys={"5": reply("five", 700)},
-        wire=MULAW_8K,
-    )
-
-
-CONVERSATION: list[Action] = [
-    WaitForReply(500),
-    Say(voice(1000)),
-    InterruptReply(1200, voice(900)),
-    WaitForReply(600),
-    PressKey("5"),
-    WaitForReply(600),
-    HangUp(),
-]
-
-
 @pytest.mark.parametrize(("why", "line"), LINES, ids=[why for why, _ in LINES])
 def test_a_conversation_with_barge_in_and_key_keeps_its_books_on_every_line(why: str, line: Line) -> None:
-    outcome, ours = held(receptionist(), CONVERSATION, line)
-    assert outcome.ok, outcome.log
-    assert not outcome.replies_missing
-    session = ours.end.session
-    assert session is not None
-    assert session.ledger.balances
+    outcome, ours = held(receptionist(WIRE), conversation(WIRE), line)
+    session = went_well(outcome, ours.end)
     assert session.ledger.agent.in_flight == 0
-    assert session.ledger.agent.cleared > 0
-    assert session.barge_ins >= 1
-    assert [key.digit for key in session.keys] == ["5"]
     assert (session.call_id, session.caller, session.rate) == ("c1", "+15005550006", 8000)
-    assert len(ours.end.recording) == 4 * session.samples
     assert session.samples / 8 == pytest.approx(outcome.duration_ms, abs=600)
     received = ours.codec.figures().received
     in_buffer = received.packets - received.played - received.without_audio - received.duplicates
@@ -90,11 +55,10 @@ def test_a_conversation_with_barge_in_and_key_keeps_its_books_on_every_line(why:
 
 @pytest.mark.parametrize(("why", "line"), LINES[:-1], ids=[why for why, _ in LINES[:-1]])
 def test_an_echo_comes_back_on_every_line(why: str, line: Line) -> None:
-    script: list[Action] = [Wait(500), Say(voice(4000)), Wait(1500), HangUp()]
+    script: list[Action] = [Wait(500), Say(voice(4000, WIRE)), Wait(1500), HangUp()]
     outcome, ours = held(Echo(PCM16_16K), script, line)
     assert outcome.ok, outcome.log
-    assert ours.end.session is not None
-    assert ours.end.session.ledger.balances
+    books(ours.end)
     report = echo.compare(outcome.said, outcome.heard, outcome.wire)
     assert report.compared > 20_000
     # Both ways are as bad. What a buffer leaves out to follow the network is missing too, and so is what it concealed.
@@ -109,29 +73,28 @@ def test_both_laws_and_every_packet_time_give_back_what_was_said(law: Law, ptime
     outcome, ours = held(Echo(PCM16_16K), script, codec=phone(law=law, ptime_ms=ptime_ms))
     assert outcome.ok, outcome.log
     assert echo.compare(outcome.said, outcome.heard, wire).whole
-    assert ours.end.session is not None
-    assert ours.end.session.ledger.balances
+    books(ours.end)
 
 
 def test_a_call_that_ends_by_the_peers_goodbye_alone_has_ended_well() -> None:
-    outcome, ours = held(Echo(PCM16_16K), [Say(voice(500)), HangUp()], codec=phone(closes_session=False))
+    outcome, ours = held(Echo(PCM16_16K), [Say(voice(500, WIRE)), HangUp()], codec=phone(closes_session=False))
     assert outcome.ok
-    assert ours.end.session is not None
-    assert (ours.end.session.state, ours.end.session.end_reason) == (CallState.ENDED, "hung up")
+    session = books(ours.end)
+    assert (session.state, session.end_reason) == (CallState.ENDED, "hung up")
 
 
 def test_the_agents_hang_up_is_heard_as_a_goodbye() -> None:
-    goodbye = reply("goodbye", 1000, then=HangUpWanted("all said"))
+    goodbye = reply("goodbye", 1000, WIRE, then=HangUpWanted("all said"))
     outcome, ours = held(ScriptedAgent([], greeting=goodbye, wire=MULAW_8K), [Wait(60_000), HangUp()])
     assert outcome.ended is not None
     assert (outcome.ended.by, outcome.ended.reason) == ("gateway", "the gateway said goodbye")
-    assert ours.end.session is not None
-    assert (ours.end.session.state, ours.end.session.end_reason) == (CallState.ENDED, "all said")
+    session = books(ours.end)
+    assert (session.state, session.end_reason) == (CallState.ENDED, "all said")
 
 
 @pytest.mark.parametrize("loss", [0.0, 0.2])
 def test_the_agents_keys_reach_the_peer_once_each(loss: float) -> None:
-    agent = ScriptedAgent([], greeting=reply("one moment", 500, then=DigitsWanted("12#A")), wire=MULAW_8K)
+    agent = ScriptedAgent([], greeting=reply("one moment", 500, WIRE, then=DigitsWanted("12#A")), wire=MULAW_8K)
     codec = phone()
     digits: list[str] = []
     receive = codec.receive
@@ -147,20 +110,17 @@ def test_the_agents_keys_reach_the_peer_once_each(loss: float) -> None:
 
 
 def test_losing_the_network_in_the_middle_of_a_word_ends_the_call_on_both_sides() -> None:
-    outcome, ours = held(receptionist(), CONVERSATION, Line(lost_at_s=3.333))
+    outcome, ours = held(receptionist(WIRE), conversation(WIRE), Line(lost_at_s=3.333))
     assert outcome.ended is not None
     assert (outcome.ended.by, outcome.ended.reason) == ("network", LOST)
     assert outcome.balanced
-    session = ours.end.session
-    assert session is not None
-    assert session.ledger.balances
+    session = books(ours.end)
     assert session.state is CallState.FAILED
 
 
 def test_a_call_of_a_minute_is_a_minute_long() -> None:
-    minute: list[Action] = [Say(voice(4000)), Wait(1000)] * 12
+    minute: list[Action] = [Say(voice(4000, WIRE)), Wait(1000)] * 12
     outcome, ours = held(Echo(PCM16_16K), [*minute, HangUp()])
     assert outcome.duration_ms == 60_000
-    assert ours.end.session is not None
-    assert ours.end.session.samples / 8 == pytest.approx(60_000, abs=100)
+    assert books(ours.end).samples / 8 == pytest.approx(60_000, abs=100)
     assert not outcome.underruns

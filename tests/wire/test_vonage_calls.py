@@ -5,28 +5,25 @@ from typing import Any
 import pytest
 from vonage_calls import BASE, CALL, CALLER, SETTINGS, door
 
+from conversations import books, conversation, drops, lines, receptionist, voice, went_well
 from trunkline.ai.base import AgentModel
 from trunkline.ai.providers.echo import Echo
 from trunkline.audio.convert import Converter
 from trunkline.audio.format import PCM16_8K, PCM16_16K, PCM16_24K, AudioFormat
 from trunkline.call.settings import CallSettings
 from trunkline.call.state import CallState
-from trunkline.testing.agents import Answer, Reply, ScriptedAgent
+from trunkline.testing.agents import ScriptedAgent
 from trunkline.testing.bridge import BridgeEnd, bridge_end
 from trunkline.testing.link import LOST, Line
-from trunkline.testing.network import Conditions, dropping
+from trunkline.testing.network import Conditions
 from trunkline.testing.outcome import Outcome
 from trunkline.testing.phone import Phone
 from trunkline.testing.scene import admit, play
-from trunkline.testing.script import Action, HangUp, InterruptReply, PressKey, Say, Wait, WaitForReply
-from trunkline.testing.sounds import murmur
+from trunkline.testing.script import Action, HangUp, Say, Wait
 from trunkline.wire.vonage import PLATFORM, VonageSettings
 
+WIRE = PCM16_16K
 RATES = [PCM16_8K, PCM16_16K, PCM16_24K]
-
-
-def voice(ms: int, wire: AudioFormat = PCM16_16K) -> bytes:
-    return murmur(wire, ms, seed=ms)
 
 
 def held(
@@ -50,57 +47,20 @@ def converted(audio: bytes, wire: AudioFormat, agent: AudioFormat) -> bytes:
     return back.process(there.process(audio))
 
 
-def reply(text: str, ms: int, **options: Any) -> Reply:
-    return Reply(((text, voice(ms)),), **options)
+FAR_AND_UNSTEADY = Line(up=Conditions(latency_ms=90, jitter_ms=60), down=Conditions(jitter_ms=60))
 
 
-def receptionist() -> ScriptedAgent:
-    return ScriptedAgent(
-        [Answer("a table please", reply("certainly …", 4000)), Answer("no wait", reply("yes?", 810))],
-        greeting=reply("good morning", 1510),  # no whole frames: the last one is filled up
-        keys={"5": reply("five", 700)},
-        wire=PCM16_16K,
-    )
-
-
-CONVERSATION: list[Action] = [
-    WaitForReply(500),
-    Say(voice(1000)),
-    InterruptReply(1200, voice(900)),
-    WaitForReply(600),
-    PressKey("5"),
-    WaitForReply(600),
-    HangUp(),
-]
-STALLS = Conditions(stalls=tuple((at, at + 0.2) for at in (1.0, 2.5, 4.0, 5.5, 7.0)))
-LINES: list[tuple[str, Line, dict[str, Any]]] = [
-    ("good", Line(), {}),
-    ("five percent lost", Line(), {"drops": dropping(0.05, seed=3)}),
-    ("stalls of 200 ms both ways", Line(up=STALLS, down=STALLS), {}),
-    ("far away, with jitter", Line(up=Conditions(latency_ms=90, jitter_ms=60), down=Conditions(jitter_ms=60)), {}),
-    ("slow reader", Line(down=Conditions(bytes_per_s=64_000)), {}),
-]
-
-
-@pytest.mark.parametrize(("why", "line", "options"), LINES, ids=[why for why, *_ in LINES])
-def test_a_conversation_with_barge_in_and_key_keeps_its_books_on_every_line(
-    why: str, line: Line, options: dict[str, Any]
-) -> None:
-    outcome, gateway = held(receptionist(), CONVERSATION, line, **options)
-    assert outcome.ok, outcome.complaints
-    assert not outcome.replies_missing
+@pytest.mark.parametrize(("line", "loss"), lines(slow_bytes_per_s=64_000, far_and_unsteady=FAR_AND_UNSTEADY))
+def test_a_conversation_with_barge_in_and_key_keeps_its_books_on_every_line(line: Line, loss: float) -> None:
+    outcome, gateway = held(receptionist(WIRE), conversation(WIRE), line, drops=drops(loss))
+    session = went_well(outcome, gateway, loss=loss)
     assert outcome.ear.cleared > 0
-    session = gateway.session
-    assert session is not None
-    assert session.ledger.balances
     assert session.ledger.agent.in_flight == 0
     assert (session.call_id, session.caller, session.rate) == (CALL, CALLER, 16000)
-    assert session.barge_ins >= 1
-    assert len(gateway.recording) == 4 * session.samples
 
 
 def test_on_a_good_line_the_call_knows_what_the_telephone_knows() -> None:
-    outcome, gateway = held(receptionist(), CONVERSATION, Line())
+    outcome, gateway = held(receptionist(WIRE), conversation(WIRE), Line())
     session = gateway.session
     assert session is not None
     assert session.samples == len(outcome.said) // 2
@@ -119,8 +79,7 @@ def test_an_echo_gives_back_the_speech_at_every_rate(wire: AudioFormat, agent: A
     script: list[Action] = [Wait(500), Say(voice(3000, wire)), Wait(1500), HangUp()]
     outcome, gateway = held(Echo(agent), script, Line(), wire=wire)
     assert outcome.ok, outcome.complaints
-    assert gateway.session is not None
-    assert gateway.session.ledger.balances
+    books(gateway)
     # The very samples the converters make; where nothing is to be converted, the very samples that were said.
     spoken = slice(wire.bytes_for(500), wire.bytes_for(3500))
     assert converted(outcome.said, wire, agent)[spoken] in outcome.heard
@@ -128,30 +87,27 @@ def test_an_echo_gives_back_the_speech_at_every_rate(wire: AudioFormat, agent: A
 
 
 def test_a_slow_reader_is_cut_off_before_he_costs_much() -> None:
-    outcome, gateway = held(Echo(PCM16_16K), [Say(voice(20_000)), HangUp()], Line(down=Conditions(bytes_per_s=8_000)))
-    session = gateway.session
-    assert session is not None
-    assert session.ledger.balances
+    outcome, gateway = held(
+        Echo(PCM16_16K), [Say(voice(20_000, WIRE)), HangUp()], Line(down=Conditions(bytes_per_s=8_000))
+    )
+    session = books(gateway)
     assert outcome.balanced
     assert session.state is CallState.FAILED
     assert "unread" in session.end_reason
 
 
 def test_losing_the_socket_in_the_middle_of_a_word_ends_the_call_on_both_sides() -> None:
-    outcome, gateway = held(receptionist(), CONVERSATION, Line(lost_at_s=3.333))
+    outcome, gateway = held(receptionist(WIRE), conversation(WIRE), Line(lost_at_s=3.333))
     assert outcome.ended is not None
     assert (outcome.ended.by, outcome.ended.reason) == ("network", LOST)
     assert outcome.ended.at_ms == pytest.approx(3333, abs=1)
     assert outcome.balanced
-    session = gateway.session
-    assert session is not None
-    assert session.ledger.balances
+    session = books(gateway)
     assert (session.state, session.end_reason) == (CallState.FAILED, LOST)
 
 
 def test_a_call_of_a_minute_is_a_minute_long_to_the_sample() -> None:
-    minute: list[Action] = [Say(voice(4000)), Wait(1000)] * 12
+    minute: list[Action] = [Say(voice(4000, WIRE)), Wait(1000)] * 12
     outcome, gateway = held(Echo(PCM16_16K), [*minute, HangUp()], Line())
     assert outcome.duration_ms == 60_000
-    assert gateway.session is not None
-    assert gateway.session.ledger.caller.received == 960_000
+    assert books(gateway).ledger.caller.received == 960_000
