@@ -5,8 +5,6 @@ usual. All calls share one event loop, some at a time.
 """
 
 import asyncio
-import functools
-import ssl
 from typing import Any, Final
 
 import pytest
@@ -87,14 +85,11 @@ def calls() -> Calls:
 
     processors: list[Any] = structlog.get_config()["processors"]
     before = processors.copy()
-    with pytest.MonkeyPatch.context() as patch:
-        # Reading the certificates takes 100 ms, which the other calls on this loop would hear; once is enough.
-        patch.setattr(ssl, "create_default_context", functools.cache(ssl.create_default_context))
-        processors[:] = [keep_line]
-        try:
-            return asyncio.run(all_of_them())
-        finally:
-            processors[:] = before
+    processors[:] = [keep_line]
+    try:
+        return asyncio.run(all_of_them())
+    finally:
+        processors[:] = before
 
 
 @pytest.fixture(params=CASES, ids=str)

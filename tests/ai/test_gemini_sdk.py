@@ -6,21 +6,14 @@ The SDK's client always speaks TLS, whatever it is told: so there is some, with 
 import asyncio
 import base64
 import ssl
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from gemini_leg import Leg, Letters, Tap, on_the_line, quiet, tone
 from google import genai
 from google.genai import types
+from tls_door import behind_tls
 
 from trunkline.ai.events import KeyPressed, ReplyEnded
 from trunkline.ai.standin import Answer, Place, Trouble
@@ -111,60 +104,14 @@ def test_the_judge_does_judge() -> None:
 # --- the client ---------------------------------------------------------------------------------------------------
 
 
-@asynccontextmanager
-async def behind_tls(upstream: str, folder: Path) -> AsyncIterator[tuple[str, ssl.SSLContext]]:
-    """TLS in front of the stand-in; and a client's context that trusts it."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    both, public = folder / "both.pem", folder / "public.pem"
-    public.write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    both.write_bytes(private + public.read_bytes())
-    ours = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    ours.load_cert_chain(both)
-    port = int(upstream.rpartition(":")[2].partition("/")[0])
-
-    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", port)
-        await asyncio.gather(_pour(reader, far_writer), _pour(far_reader, writer), return_exceptions=True)
-
-    server = await asyncio.start_server(handle, "127.0.0.1", 0, ssl=ours)
-    try:
-        yield (
-            f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}{upstream.partition(str(port))[2]}",
-            ssl.create_default_context(cafile=str(public)),
-        )
-    finally:
-        server.close()
-
-
-async def _pour(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-    while data := await source.read(65536):
-        sink.write(data)
-    sink.close()
-
-
 def test_the_sdks_client_holds_a_session_with_the_stand_in(tmp_path: Path) -> None:
     async def story() -> None:
         game = play(("What now?",), voice=Letters(), mind=lambda history, tools: Answer("So it is."), speed=60)
         async with (
             standing_in(game, names=["gemini"]) as vendors,
-            behind_tls(vendors.settings("gemini")["base_url"], tmp_path) as (base_url, trusting),
+            behind_tls(vendors.settings("gemini")["base_url"], tmp_path) as (base_url, certificate),
         ):
+            trusting = ssl.create_default_context(cafile=certificate)
             options = types.HttpOptions(
                 base_url=base_url, api_version="v1beta", async_client_args={"ssl": trusting, "verify": trusting}
             )

@@ -7,6 +7,7 @@ import httpx
 import msgspec
 
 from trunkline import logs
+from trunkline.ai.http import client
 from trunkline.errors import ConfigError
 
 TIMEOUT_S: Final = 5.0
@@ -46,7 +47,7 @@ class KeyAnswer(StrEnum):
 async def ask(question: KeyQuestion) -> KeyAnswer:
     """Ask the vendor. Anything but a refusal from a vendor that answers is acceptance."""
     try:
-        async with httpx.AsyncClient(timeout=TIMEOUT_S) as http:
+        async with client(TIMEOUT_S) as http:
             answer = await http.get(question.url, headers=question.headers)
     except (httpx.HTTPError, httpx.InvalidURL):
         return KeyAnswer.UNREACHABLE

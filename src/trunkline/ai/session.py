@@ -21,6 +21,7 @@ from picows import WSError, WSInvalidStatusError, WSMsgType, ws_connect
 from structlog.typing import FilteringBoundLogger
 
 from trunkline.ai.connection import MAX_MESSAGE_BYTES, Connection
+from trunkline.ai.http import tls
 from trunkline.ai.patience import Patience, Silent
 from trunkline.errors import ProviderError, RemoteError
 
@@ -223,7 +224,7 @@ class ProviderSocket:
                 _, connection = await ws_connect(
                     lambda: Connection(self),
                     address.url,
-                    ssl_context=_tls() if address.url.startswith("wss:") else None,
+                    ssl_context=tls() if address.url.startswith("wss:") else None,
                     websocket_handshake_timeout=patience.connect_s,
                     logger_name=_MUTE,
                     enable_auto_ping=True,
@@ -330,11 +331,6 @@ def _close_unused(task: asyncio.Task[Connection]) -> None:
     """A connection that was made too late to serve."""
     if not task.cancelled() and task.exception() is None:
         task.result().close()
-
-
-@functools.cache
-def _tls() -> ssl.SSLContext:
-    return ssl.create_default_context()
 
 
 _MUTE: Final = logging.Logger("mute", logging.CRITICAL + 1)  # of picows: what it would say is in the error

@@ -19,6 +19,7 @@ from trunkline.ai import patience
 from trunkline.ai.base import AgentSettings, CallFacts, SttEmit, SttSession
 from trunkline.ai.chat.account import Account
 from trunkline.ai.events import CallerSaid
+from trunkline.ai.http import client
 from trunkline.ai.turn_audio import TurnAudio
 from trunkline.audio import g711
 from trunkline.audio.format import ALAW_8K, MULAW_8K, PCM16_8K, PCM16_16K, AudioFormat, Encoding
@@ -27,8 +28,6 @@ from trunkline.errors import Fault, ProviderError
 
 DEADLINE_S: Final = 3.0
 """From a turn's end to its words. The agent can't begin to think before."""
-
-CONNECT_S: Final = 2.0
 
 SLOW: Final = 0.4
 """Of that time: without an answer by then, the request is made once more."""
@@ -150,13 +149,10 @@ class Transcription:
 
     async def _ask(self, wav: bytes) -> str:
         """One request. Raises ``ProviderError``."""
-        if self._http is None:
-            limits = httpx.Limits(max_connections=None, max_keepalive_connections=64, keepalive_expiry=60)
-            # No limit to reading: how long an answer may take is measured where it is waited for.
-            self._http = httpx.AsyncClient(timeout=httpx.Timeout(None, connect=CONNECT_S), limits=limits)
+        self._http = http = self._http or client()
         body = bytearray()
         try:
-            async with self._http.stream(
+            async with http.stream(
                 "POST",
                 self._account.url("/audio/transcriptions"),
                 data=self._fields,

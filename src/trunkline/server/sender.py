@@ -8,6 +8,7 @@ from typing import Final, Self
 import httpx
 
 from trunkline import logs
+from trunkline.ai.http import tls
 from trunkline.wire.base import HttpCall
 
 TIMEOUT_S: Final = 5.0
@@ -27,7 +28,7 @@ class HttpSender:
     """
 
     def __init__(self, transport: httpx.AsyncBaseTransport | None = None, *, wait_s: float = FIRST_WAIT_S) -> None:
-        self._client = httpx.AsyncClient(timeout=TIMEOUT_S, transport=transport, follow_redirects=False)
+        self._client = httpx.AsyncClient(verify=tls(), timeout=TIMEOUT_S, transport=transport, follow_redirects=False)
         self._wait_s = wait_s
 
     async def __aenter__(self) -> Self:

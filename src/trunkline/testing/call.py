@@ -10,6 +10,7 @@ import httpx
 import msgspec
 from picows import WSCloseCode, WSError, WSFrame, WSInvalidStatusError, WSListener, WSMsgType, WSTransport, ws_connect
 
+from trunkline.ai.http import tls
 from trunkline.errors import Refused, RemoteError
 from trunkline.testing.outcome import Outcome
 from trunkline.testing.phone import Phone
@@ -48,7 +49,7 @@ async def place(
     if isinstance(phone.codec, ListeningPhone):
         line = Datagrams(phone, phone.codec, base_url, reports.put_nowait)
     try:
-        async with httpx.AsyncClient(timeout=WEBHOOK_TIMEOUT_S, trust_env=False) as client:
+        async with httpx.AsyncClient(verify=tls(), timeout=WEBHOOK_TIMEOUT_S, trust_env=False) as client:
             call = phone.codec.dial(base_url)
             reply = None if call is None else await _request(client, call)
             await line.open(phone.codec.media(base_url, reply))

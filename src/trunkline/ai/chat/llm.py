@@ -19,9 +19,9 @@ from trunkline.ai.base import Message, TextDelta, ToolCall, ToolSpec
 from trunkline.ai.chat.account import Account, Dialect, Wishes
 from trunkline.ai.chat.messages import Refusal, request
 from trunkline.ai.chat.stream import Assembly, Events, failed
+from trunkline.ai.http import client
 from trunkline.errors import ProviderError
 
-CONNECT_S: Final = 2.0
 RETRY_S: Final = 0.25
 """Before the second try, and the longest a server may ask us to wait: what takes longer is another model's turn."""
 
@@ -57,7 +57,6 @@ class Chat:
 
     async def warm_up(self) -> None:
         """Does what was given as ``check``. Raises ``ConfigError``."""
-        self._client()  # its certificates take tens of milliseconds to load: not in a call
         if self._check is not None:
             await self._check()
 
@@ -133,7 +132,7 @@ class Chat:
 
     async def _ask(self, body: bytes) -> httpx.Response:
         """A good answer, whose body is still to come. Raises ``ProviderError`` or ``httpx.HTTPError``."""
-        http = self._client()
+        self._http = http = self._http or client()
         headers = {**self._account.headers, "Content-Type": "application/json", "Accept": "text/event-stream"}
         url = self._account.url("/chat/completions")
         response = await http.send(http.build_request("POST", url, content=body, headers=headers), stream=True)
@@ -143,13 +142,6 @@ class Chat:
             raise self._refused(response, (await response.aread())[:MAX_REFUSAL_BYTES])
         finally:
             await response.aclose()
-
-    def _client(self) -> httpx.AsyncClient:
-        if self._http is None:
-            # No limit to reading: how long a word may take is measured where it is waited for.
-            limits = httpx.Limits(max_connections=None, max_keepalive_connections=64, keepalive_expiry=60)
-            self._http = httpx.AsyncClient(timeout=httpx.Timeout(None, connect=CONNECT_S), limits=limits)
-        return self._http
 
     def _refused(self, response: httpx.Response, body: bytes) -> ProviderError:
         provider = self._account.provider

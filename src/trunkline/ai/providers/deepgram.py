@@ -10,6 +10,7 @@ from starlette.routing import BaseRoute
 
 from trunkline import logs
 from trunkline.ai.base import AgentSettings, CallFacts, Emit, ProviderSpec, Stt, SttEmit, SttSession, Tts, TtsSession
+from trunkline.ai.http import client
 from trunkline.ai.keys import KeyQuestion, check_key
 from trunkline.ai.patience import Patience
 from trunkline.ai.providers._deepgram_aura import AURA, FLUX, SpeakSession
@@ -129,23 +130,14 @@ class DeepgramTts(Deepgram):
             # Without a container: a WAV header would be heard as a click.
             url = self._url(path, speaks, container="none", speed=speed)
             headers = _authorization(self._own) | {"Content-Type": "application/json"}
-            self._http = self._http or self._client()
+            self._http = self._http or client(limits=httpx.Limits(max_connections=None))
             return RestSession(self._http, url, headers, speaks, emit, self._patience, log)
         address = self._address(path, speaks, speed=speed)
         return SpeakSession(address, FLUX if self._is_flux else AURA, speaks, emit, self._patience, log)
 
-    async def warm_up(self) -> None:
-        await super().warm_up()
-        if self._own.tts_transport == "rest":  # its certificates take a while to load
-            self._http = self._client()
-
     async def close(self) -> None:
         if self._http is not None:
             await self._http.aclose()
-
-    @staticmethod
-    def _client() -> httpx.AsyncClient:
-        return httpx.AsyncClient(limits=httpx.Limits(max_connections=None))
 
 
 def key_question(own: Settings) -> KeyQuestion:
