@@ -1,6 +1,5 @@
 """A recogniser that is replaced in mid-turn when its provider fails: the next one hears what nobody made words of."""
 
-import asyncio
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -11,9 +10,9 @@ from trunkline.ai.backlog import Backlog
 from trunkline.ai.base import CallFacts, Stt, SttEmit, SttSession
 from trunkline.ai.events import CallerSaid, SpeechStarted, SpeechStopped, SttEvent
 from trunkline.ai.formats import common
-from trunkline.ai.standby import Standby
+from trunkline.ai.standby import Duty, Standby
 from trunkline.audio.format import AudioFormat
-from trunkline.errors import ConfigError, ProviderError
+from trunkline.errors import ConfigError
 
 KEEP_S: Final = 30.0
 """Of audio without words, for the provider that takes over. Longer turns lose their beginning."""
@@ -49,15 +48,12 @@ class _Session:
         self._facts = facts
         self._hears = hears
         self._emit = emit
-        self._log = logs.get(__name__).bind(call=facts.call_id, role="stt")
+        self._duty = Duty(stt.standby, logs.get(__name__).bind(call=facts.call_id, role="stt"))
         self._backlog = Backlog(hears, KEEP_S)
         self._margin_ms = UNSURE_MS if stt.turns else MARGIN_MS  # where we are told turns, those are known without it
-        self._tried: list[int] = []
         self._turn: tuple[float, float | None] | None = None  # from, until: of the turn without final words
         self._now = 0.0
-        place = stt.standby.choose()
-        assert place is not None  # noqa: S101 - there is at least one
-        self._take(place)
+        self._take()
 
     # --- from the cascade ---
 
@@ -78,29 +74,16 @@ class _Session:
         self._session.turn_ended(at_ms - self._offset_ms)
 
     async def run(self) -> None:
-        while True:
-            try:
-                await self._session.run()
-                await asyncio.get_running_loop().create_future()  # it has nothing to run; until cancelled
-            except ProviderError as error:
-                self._tried.append(self._place)
-                self._stt.standby.failed(self._place, error, self._log)
-                place = self._stt.standby.choose(self._tried)
-                if place is None:
-                    raise
-                self._take(place)
+        await self._duty.run(lambda: self._session.run(), self._take)
 
     # --- inside ---
 
-    def _take(self, place: int) -> None:
-        """Go on with this provider: it hears what no words were made of, and is told what it missed."""
-        self._place = place
+    def _take(self) -> None:
+        """Go on with who is on duty: it hears what no words were made of, and is told what it missed."""
         self._offset_ms = self._backlog.start_ms
-        self._session = session = self._stt.standby.parts[place].open(
+        self._session = session = self._duty.part.open(
             self._facts, hears=self._hears, emit=lambda event: self._said(session, event)
         )
-        if self._tried:
-            self._log.info("provider takes over", provider=self._stt.standby.parts[place].name)
         if rest := self._backlog.rest():
             session.hear(rest, self._now)
         if self._turn is not None and not self._stt.turns:
@@ -125,8 +108,7 @@ class _Session:
                 self._emit(msgspec.structs.replace(event, at_ms=at_ms + self._offset_ms))
                 return
             case CallerSaid(final=True):
-                self._stt.standby.worked(self._place)
-                self._tried.clear()  # it may be the others' turn again
+                self._duty.worked()
                 ended = self._turn[1] if self._turn is not None else None
                 self._turn = None
                 self._backlog.done(self._backlog.end_ms - MARGIN_MS if ended is None else ended)

@@ -4,7 +4,6 @@ Where exactly a voice broke off is known from the length of its audio, at the pa
 said twice rather than not at all.
 """
 
-import asyncio
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -12,9 +11,8 @@ from trunkline import logs
 from trunkline.ai.base import CallFacts, Emit, Tts, TtsSession
 from trunkline.ai.events import AgentEvent, ReplyAudio, ReplyEnded, ReplyText
 from trunkline.ai.formats import common
-from trunkline.ai.standby import Standby
+from trunkline.ai.standby import Duty, Standby
 from trunkline.audio.format import AudioFormat
-from trunkline.errors import ProviderError
 
 LETTERS_PER_MS: Final = 0.015
 """The pace of a voice that has not finished a piece yet: 15 letters a second, a usual rate of speech in English."""
@@ -69,16 +67,12 @@ class _Spoken:
 
 class _Session:
     def __init__(self, tts: FallbackTts, facts: CallFacts, speaks: AudioFormat, emit: Emit) -> None:
-        self._tts = tts
         self._facts = facts
         self._speaks = speaks
         self._emit = emit
-        self._log = logs.get(__name__).bind(call=facts.call_id, role="tts")
+        self._duty = Duty(tts.standby, logs.get(__name__).bind(call=facts.call_id, role="tts"))
         self._spoken: dict[int, _Spoken] = {}  # by generation, those that have not ended
-        self._tried: list[int] = []
-        place = tts.standby.choose()
-        assert place is not None  # noqa: S101 - there is at least one
-        self._take(place)
+        self._take()
 
     def say(self, text: str, generation: int) -> None:
         self._spoken.setdefault(generation, _Spoken()).said += text
@@ -93,25 +87,12 @@ class _Session:
         self._session.cancel(generation)
 
     async def run(self) -> None:
-        while True:
-            try:
-                await self._session.run()
-                await asyncio.get_running_loop().create_future()  # it has nothing to run; until cancelled
-            except ProviderError as error:
-                self._tried.append(self._place)
-                self._tts.standby.failed(self._place, error, self._log)
-                place = self._tts.standby.choose(self._tried)
-                if place is None:
-                    raise
-                self._take(place)
+        await self._duty.run(lambda: self._session.run(), self._take)
 
-    def _take(self, place: int) -> None:
-        self._place = place
-        self._session = session = self._tts.standby.parts[place].open(
+    def _take(self) -> None:
+        self._session = session = self._duty.part.open(
             self._facts, speaks=self._speaks, emit=lambda event: self._heard(session, event)
         )
-        if self._tried:
-            self._log.info("provider takes over", provider=self._tts.standby.parts[place].name)
         for generation, spoken in self._spoken.items():
             if rest := spoken.break_off():
                 session.say(rest, generation)
@@ -130,8 +111,7 @@ class _Session:
                 spoken.piece_ms += self._speaks.ms(len(audio))
             case ReplyEnded(generation):
                 self._spoken.pop(generation, None)
-                self._tts.standby.worked(self._place)
-                self._tried.clear()
+                self._duty.worked()
             case _:
                 pass
         self._emit(event)

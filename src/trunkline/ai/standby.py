@@ -1,6 +1,9 @@
-"""Who stands in for a provider that fails: the order of a role's providers, and each one's circuit breaker."""
+"""Who stands in for a provider that fails: the order of a role's providers, each one's circuit breaker, and who is on
+duty in a call.
+"""
 
-from collections.abc import Callable, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
 from structlog.typing import FilteringBoundLogger
@@ -50,3 +53,48 @@ class Standby(Generic[P]):
     async def close(self) -> None:
         for part in self.parts:
             await part.close()
+
+
+class Duty(Generic[P]):
+    """Which of a role's providers is on duty in one call."""
+
+    def __init__(self, standby: Standby[P], log: FilteringBoundLogger) -> None:
+        self._standby = standby
+        self._log = log
+        self._tried: list[int] = []
+        place = standby.choose()
+        assert place is not None  # noqa: S101 - there is at least one
+        self._place = place
+
+    @property
+    def part(self) -> P:
+        """The provider."""
+        return self._standby.parts[self._place]
+
+    def worked(self) -> None:
+        """It did what it is there for. If it fails later, it may be the others' turn again."""
+        self._standby.worked(self._place)
+        self._tried.clear()
+
+    def failed(self, error: AgentError) -> bool:
+        """It is given up in this call, and ``part`` is the next one from now on. False: nobody is left."""
+        self._tried.append(self._place)
+        self._standby.failed(self._place, error, self._log)
+        place = self._standby.choose(self._tried)
+        if place is None:
+            return False
+        self._place = place
+        self._log.info("provider takes over", provider=self.part.name)
+        return True
+
+    async def run(self, session: Callable[[], Awaitable[None]], take_over: Callable[[], None]) -> None:
+        """Run ``session`` until cancelled; whenever it fails, have the next provider ``take_over`` and run what is its
+        session then. Raises ``ProviderError`` when nobody is left."""
+        while True:
+            try:
+                await session()
+                await asyncio.get_running_loop().create_future()  # it has nothing to run; until cancelled
+            except ProviderError as error:
+                if not self.failed(error):
+                    raise
+                take_over()
