@@ -9,8 +9,7 @@ import msgspec
 import numpy as np
 import pytest
 import structlog
-from cartesia_calls import PROVIDER, settings, vendor
-from deepgram_calls import FACTS, Kept, hum, listening, silence
+from vendor_calls import FACTS, Kept, Vendor, hum, listening, silence
 
 from trunkline import logs
 from trunkline.ai.base import Stt
@@ -22,6 +21,8 @@ from trunkline.audio.format import ALAW_8K, MULAW_8K, PCM16_8K, PCM16_16K, PCM16
 from trunkline.errors import ProviderError
 from trunkline.testing.gate import Gate
 from trunkline.testing.standins import play
+
+CARTESIA = Vendor("cartesia")
 
 LINE = "I would like a table for two on Friday"
 TURNS, MANUAL = "ink-2", "ink-whisper"
@@ -47,7 +48,7 @@ async def together(stories: Iterable[Coroutine[Any, Any, None]]) -> None:
 
 
 async def part(url: str, model: str, **more: Any) -> Stt:
-    made: Stt = PROVIDER.stt(settings(url, model, **more))
+    made: Stt = CARTESIA.stt(url, model, **more)
     await made.warm_up()
     return made
 
@@ -72,7 +73,7 @@ def placed(kept: Kept) -> None:
 @pytest.mark.parametrize("audio", FORMATS, ids=str)
 def test_a_turn_is_told_from_beginning_to_end(audio: AudioFormat) -> None:
     async def story() -> None:
-        async with vendor(play([LINE], stt_ms=230)) as url:
+        async with CARTESIA.standing_in(play([LINE], stt_ms=230)) as url:
             stt = await part(url, TURNS)
             assert audio in stt.hears
             assert stt.turns
@@ -92,7 +93,7 @@ def test_a_caller_who_goes_on_is_not_answered_twice() -> None:
     async def story() -> None:
         pieces = [*one_turn(), silence(MULAW_8K, 300), hum(MULAW_8K, 400)]
         async with (
-            vendor(play(["I would like", "a table"], stt_ms=700)) as url,
+            CARTESIA.standing_in(play(["I would like", "a table"], stt_ms=700)) as url,
             listening(await part(url, TURNS), pieces) as (kept, _, _),
         ):
             await kept.until(lambda: bool(kept.finals))
@@ -109,7 +110,7 @@ def test_two_turns_are_two() -> None:
     async def story() -> None:
         pieces = [*one_turn(), silence(MULAW_8K, 600), hum(MULAW_8K, 720)]
         async with (
-            vendor(play(["One", "Two"], stt_ms=230)) as url,
+            CARTESIA.standing_in(play(["One", "Two"], stt_ms=230)) as url,
             listening(await part(url, TURNS), pieces) as (kept, _, _),
         ):
             await kept.until(lambda: len(kept.finals) == 2)
@@ -124,7 +125,7 @@ def test_two_turns_are_two() -> None:
 @pytest.mark.parametrize("model", [MANUAL, TURNS])
 def test_a_turn_that_somebody_else_found_has_its_words(model: str, audio: AudioFormat) -> None:
     async def story() -> None:
-        async with vendor(play([LINE], stt_ms=400)) as url:
+        async with CARTESIA.standing_in(play([LINE], stt_ms=400)) as url:
             stt = await part(url, model, turns=False)
             assert not stt.turns
             async with listening(stt, one_turn(audio), audio=audio, turns=[TURN]) as (kept, speaking, _):
@@ -141,7 +142,7 @@ def test_words_between_turns_are_not_the_next_ones() -> None:
     async def story() -> None:
         pieces = [*one_turn(), silence(MULAW_8K, 2000), hum(MULAW_8K, 720)]
         async with (
-            vendor(play(["Somebody in the background", LINE], stt_ms=230)) as url,
+            CARTESIA.standing_in(play(["Somebody in the background", LINE], stt_ms=230)) as url,
             listening(await part(url, MANUAL), pieces, turns=[(2820.0, 3540.0)]) as (kept, _, _),
         ):
             await kept.until(lambda: bool(kept.finals))
@@ -154,7 +155,7 @@ def test_words_between_turns_are_not_the_next_ones() -> None:
 def test_a_turn_without_words_has_one_final_text_that_is_empty(model: str) -> None:
     async def story() -> None:
         async with (
-            vendor(play([""], stt_ms=210)) as url,
+            CARTESIA.standing_in(play([""], stt_ms=210)) as url,
             listening(await part(url, model), one_turn(), turns=[TURN] if model == MANUAL else ()) as (kept, _, _),
         ):
             await kept.until(lambda: bool(kept.finals))
@@ -166,12 +167,12 @@ def test_a_turn_without_words_has_one_final_text_that_is_empty(model: str) -> No
 def test_a_recogniser_that_knows_english_only_says_so_at_the_start() -> None:
     async def story() -> None:
         logs.configure()
-        async with vendor(play([LINE])) as url:
+        async with CARTESIA.standing_in(play([LINE])) as url:
             with structlog.testing.capture_logs() as lines:
-                made = settings(url, TURNS)
-                await PROVIDER.stt(made).warm_up()
+                made = CARTESIA.settings(url, TURNS)
+                await CARTESIA.provider.stt(made).warm_up()
                 assert not lines
-                await PROVIDER.stt(msgspec.structs.replace(made, language="de-de")).warm_up()
+                await CARTESIA.provider.stt(msgspec.structs.replace(made, language="de-de")).warm_up()
                 assert [line["language"] for line in lines] == ["de"]
 
     run(story())
@@ -182,7 +183,7 @@ def test_a_recogniser_that_knows_english_only_says_so_at_the_start() -> None:
 
 def test_a_gap_in_the_audio_does_not_keep_a_turn_from_ending() -> None:
     async def story() -> None:
-        async with vendor(play([LINE], stt_ms=210)) as url:
+        async with CARTESIA.standing_in(play([LINE], stt_ms=210)) as url:
             kept = Kept()
             session = (await part(url, TURNS)).open(FACTS, hears=MULAW_8K, emit=kept)
             task = asyncio.create_task(session.run())
@@ -219,7 +220,7 @@ def test_a_turn_that_the_vendor_forgets_is_ended() -> None:
         forgetful = play([LINE])
         forgetful.ears = Endless
         async with (
-            vendor(forgetful) as url,
+            CARTESIA.standing_in(forgetful) as url,
             listening(await part(url, TURNS, turn_end_timeout_ms=640), one_turn(), speed=10) as (kept, speaking, _),
         ):
             await kept.until(lambda: bool(kept.finals))
@@ -259,7 +260,7 @@ def test_a_vendor_that_thinks_for_long_is_asked_again_a_few_times_and_then_left_
         thoughtful.ears = Thoughtful
         with structlog.testing.capture_logs() as lines:
             async with (
-                vendor(thoughtful) as url,
+                CARTESIA.standing_in(thoughtful) as url,
                 listening(await part(url, TURNS, turn_end_timeout_ms=11200), one_turn(), speed=2) as (kept, _, _),
             ):
                 await kept.until(lambda: bool(kept.finals), 6)
@@ -291,7 +292,7 @@ def test_a_voice_that_the_vendor_does_not_notice_is_played_to_another_connection
         deaf = play([LINE])
         deaf.ears = Deaf
         async with (
-            vendor(deaf) as url,
+            CARTESIA.standing_in(deaf) as url,
             listening(await part(url, TURNS), [silence(MULAW_8K, 100), hum(MULAW_8K, 3000)]) as (kept, _, _),
         ):
             await kept.until(lambda: bool(kept.of(CallerSaid)))
@@ -326,7 +327,7 @@ def test_a_turn_longer_than_what_is_kept_does_not_lose_its_beginning() -> None:
     async def story() -> None:
         counting = play([LINE], troubles=[(Place.ANSWERING, Trouble.CUT)])
         counting.ears = Counting
-        async with vendor(counting) as url:
+        async with CARTESIA.standing_in(counting) as url:
             kept = Kept()
             session = (await part(url, TURNS)).open(FACTS, hears=MULAW_8K, emit=kept)
             task = asyncio.create_task(session.run())
@@ -360,8 +361,8 @@ async def troubled(model: str, place: Place, trouble: Trouble) -> None:
     fallback = place is Place.CONNECT and trouble is Trouble.STALL
     simulated = play([LINE], stt_ms=230, troubles=[(place, trouble)])
     turns: Sequence[tuple[float, float]] = [TURN] if model == MANUAL else ()
-    async with vendor(simulated) as url:
-        stt = PROVIDER.stt(settings(url, model, fallback=fallback))
+    async with CARTESIA.standing_in(simulated) as url:
+        stt = CARTESIA.stt(url, model, fallback=fallback)
         async with listening(stt, one_turn(), turns=turns, speed=3) as (kept, speaking, session):
             await kept.until(lambda: bool(kept.finals))
             assert not simulated.troubles, "it never happened"
@@ -384,8 +385,8 @@ async def troubled(model: str, place: Place, trouble: Trouble) -> None:
 @pytest.mark.parametrize(("trouble", "fault"), [(Trouble.KEY, "bad key"), (Trouble.QUOTA, "quota")])
 def test_what_no_other_try_would_mend_is_given_up_at_once(model: str, trouble: Trouble, fault: str) -> None:
     async def story() -> None:
-        async with vendor(play([LINE], troubles=[(Place.CONNECT, trouble)])) as url:
-            session = PROVIDER.stt(settings(url, model)).open(FACTS, hears=MULAW_8K, emit=Kept())
+        async with CARTESIA.standing_in(play([LINE], troubles=[(Place.CONNECT, trouble)])) as url:
+            session = CARTESIA.stt(url, model).open(FACTS, hears=MULAW_8K, emit=Kept())
             with pytest.raises(ProviderError) as given_up:
                 await asyncio.wait_for(session.run(), 1)
         assert given_up.value.fault == fault
@@ -395,9 +396,9 @@ def test_what_no_other_try_would_mend_is_given_up_at_once(model: str, trouble: T
 
 def test_a_vendor_that_never_has_words_is_given_up_with_its_turn_where_another_stands_behind() -> None:
     async def story() -> None:
-        async with vendor(play([LINE], troubles=[(Place.HEARING, Trouble.STALL)] * 20)) as url:
+        async with CARTESIA.standing_in(play([LINE], troubles=[(Place.HEARING, Trouble.STALL)] * 20)) as url:
             kept = Kept()
-            session = PROVIDER.stt(settings(url, MANUAL, fallback=True)).open(FACTS, hears=MULAW_8K, emit=kept)
+            session = CARTESIA.stt(url, MANUAL, fallback=True).open(FACTS, hears=MULAW_8K, emit=kept)
             task = asyncio.create_task(session.run())
             session.turn_started(0)
             session.hear(hum(MULAW_8K, 720), 0)
@@ -443,7 +444,7 @@ def test_a_turn_in_noise_is_where_its_news_is() -> None:
 
         quiet.ears = Late
         async with (
-            vendor(quiet) as url,
+            CARTESIA.standing_in(quiet) as url,
             listening(await part(url, TURNS), [noise, silence(MULAW_8K, 1000)], speed=8) as (kept, _, _),
         ):
             await kept.until(lambda: bool(kept.finals))
@@ -457,7 +458,7 @@ def test_hearing_costs_little() -> None:
     """So little that a loop with hundreds of calls does not notice: the bound is ten times what it takes."""
 
     async def story() -> None:
-        async with vendor(play([LINE])) as url:
+        async with CARTESIA.standing_in(play([LINE])) as url:
             stt = await part(url, TURNS)
             async with listening(stt, []) as (_, _, session):
                 frame, count = silence(MULAW_8K, 20), 3000

@@ -13,8 +13,8 @@ import pytest
 from cartesia._models import construct_type_unchecked
 from cartesia.types import stt
 from cartesia.types.websocket_client_event_param import WebsocketClientEventParam
-from cartesia_calls import PROVIDER, settings
 from pydantic import ConfigDict, TypeAdapter, with_config
+from vendor_calls import Vendor
 
 from trunkline.ai import messages
 from trunkline.ai.base import CallFacts
@@ -22,6 +22,8 @@ from trunkline.ai.providers import _cartesia_messages as wire
 from trunkline.ai.session import Address
 from trunkline.audio.format import ALAW_8K, MULAW_8K, PCM16_24K
 from trunkline.errors import RemoteError
+
+CARTESIA = Vendor("cartesia")
 
 VECTORS = Path(__file__).parent.parent / "vectors" / "ai"
 
@@ -108,8 +110,10 @@ def test_our_messages_are_those_of_the_vectors_and_their_types_take_them(line: d
 )
 def test_all_that_a_recogniser_is_asked_for_is_something_their_client_can_ask_for(model: str, params: Any) -> None:
     async def address() -> Address:
-        asked = settings("http://here", model, keyterms=("Luigi", "table for two"))
-        opened: Any = PROVIDER.stt(asked).open(CallFacts("call", "test"), hears=ALAW_8K, emit=lambda event: None)
+        asked = CARTESIA.settings("http://here", model, keyterms=("Luigi", "table for two"))
+        opened: Any = CARTESIA.provider.stt(asked).open(
+            CallFacts("call", "test"), hears=ALAW_8K, emit=lambda event: None
+        )
         found: Address = opened.address()
         return found
 

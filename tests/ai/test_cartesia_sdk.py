@@ -9,13 +9,14 @@ import httpx
 import pytest
 from cartesia import AsyncCartesia
 from cartesia.types.websocket_response import Chunk, Done, Error, Timestamps
-from cartesia_calls import vendor
-from deepgram_calls import Tone, hum, silence, tone
+from vendor_calls import Tone, Vendor, hum, silence, tone
 from websockets.exceptions import InvalidStatus
 
 from trunkline.ai.standin import WRONG_KEY
 from trunkline.audio.format import MULAW_8K
 from trunkline.testing.standins import play
+
+CARTESIA = Vendor("cartesia")
 
 LINE = "I would like a table"
 TURN = silence(MULAW_8K, 100) + hum(MULAW_8K) + silence(MULAW_8K, 500)
@@ -33,7 +34,7 @@ def run(story: Coroutine[Any, Any, None]) -> None:
 @asynccontextmanager
 async def client(key: str = "some-key") -> AsyncIterator[AsyncCartesia]:
     there = play([LINE], voice=Tone(), stt_ms=230, voice_ms=5, speed=50)
-    async with vendor(there) as url, httpx.AsyncClient() as http:
+    async with CARTESIA.standing_in(there) as url, httpx.AsyncClient() as http:
         websockets = url.replace("http", "ws", 1)
         yield AsyncCartesia(api_key=key, base_url=url, websocket_base_url=websockets, http_client=http)
 

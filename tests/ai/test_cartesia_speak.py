@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 import structlog
-from cartesia_calls import PROVIDER, settings, vendor
-from deepgram_calls import Kept, Tone, silence, talking, tone
+from vendor_calls import Kept, Tone, Vendor, silence, talking, tone
 
 from trunkline import logs
 from trunkline.ai.base import TtsSession
@@ -21,6 +20,8 @@ from trunkline.audio.format import ALAW_8K, MULAW_8K, PCM16_8K, PCM16_16K, PCM16
 from trunkline.call.replies import Reply
 from trunkline.errors import ConfigError, ProviderError
 from trunkline.testing.standins import play
+
+CARTESIA = Vendor("cartesia")
 
 HELLO, HOW, FINE = "Hello there. ", "How are you? ", "Fine, I hope."
 WHOLE = HELLO + HOW + FINE
@@ -46,8 +47,8 @@ def simulated(*, lead_ms: int = 0, **timing: Any) -> Play:
 async def voice(
     there: Play, *, audio: AudioFormat = MULAW_8K, **more: Any
 ) -> AsyncIterator[tuple[Kept, TtsSession, "asyncio.Task[None]"]]:
-    async with vendor(there) as url:
-        part = PROVIDER.tts(settings(url, "sonic-3.5", **more))
+    async with CARTESIA.standing_in(there) as url:
+        part = CARTESIA.tts(url, "sonic-3.5", **more)
         assert audio in part.speaks
         async with talking(part, audio=audio) as call:
             yield call
@@ -367,10 +368,10 @@ def test_a_reply_goes_on_where_it_broke_off(place: Place) -> None:
 
 async def troubled(place: Place, trouble: Trouble) -> None:
     there = simulated(troubles=[(place, trouble)])
-    async with vendor(there) as url:
+    async with CARTESIA.standing_in(there) as url:
         # Where another voice stands behind, a connection that is not opened is waited for less.
         fallback = trouble is Trouble.STALL and place is Place.CONNECT
-        part = PROVIDER.tts(settings(url, "sonic-3.5", fallback=fallback))
+        part = CARTESIA.tts(url, "sonic-3.5", fallback=fallback)
         async with talking(part) as (kept, session, task):
             begun = asyncio.get_running_loop().time()
             say(session, 1, HELLO, HOW, FINE)
@@ -429,9 +430,9 @@ def test_a_vendor_that_takes_text_and_never_speaks_is_given_up() -> None:
 
 def test_a_wrong_key_stops_the_start_and_a_network_without_the_vendor_does_not() -> None:
     async def story() -> None:
-        async with vendor(simulated()) as url:
+        async with CARTESIA.standing_in(simulated()) as url:
             with pytest.raises(ConfigError, match="CARTESIA_API_KEY"):
-                await PROVIDER.tts(settings(url, "sonic-3.5", api_key=WRONG_KEY)).warm_up()
-        await PROVIDER.tts(settings("http://127.0.0.1:9", "sonic-3.5")).warm_up()
+                await CARTESIA.tts(url, "sonic-3.5", api_key=WRONG_KEY).warm_up()
+        await CARTESIA.tts("http://127.0.0.1:9", "sonic-3.5").warm_up()
 
     run(story())

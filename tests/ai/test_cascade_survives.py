@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import pytest
 import structlog
-from deepgram_calls import tone
 from survival import ANSWER, ASKED, PARTS, SPOKEN, Case, Survived, keep_line, survive
+from vendor_calls import tone
 
 from trunkline.ai.excuses import DEAF, LOST_FOR_WORDS
 from trunkline.ai.manners import Manners

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import structlog
-from deepgram_calls import FACTS, LINE, PROVIDER, Kept, hum, listening, settings, silence, vendor
+from vendor_calls import FACTS, LINE, Kept, Vendor, hum, listening, silence
 
 from trunkline import logs
 from trunkline.ai.base import Stt
@@ -16,6 +16,8 @@ from trunkline.audio.format import ALAW_8K, MULAW_8K, PCM16_8K, PCM16_16K, PCM16
 from trunkline.errors import ProviderError
 from trunkline.testing.gate import Gate
 from trunkline.testing.standins import play
+
+DEEPGRAM = Vendor("deepgram")
 
 FLUX, NOVA = "flux-general-en", "nova-3"
 FORMATS = [MULAW_8K, ALAW_8K, PCM16_8K, PCM16_16K, PCM16_24K]
@@ -40,7 +42,7 @@ async def together(stories: Iterable[Coroutine[Any, Any, None]]) -> None:
 
 
 async def part(url: str, model: str, **more: Any) -> Stt:
-    made: Stt = PROVIDER.stt(settings(url, model, **more))
+    made: Stt = DEEPGRAM.stt(url, model, **more)
     await made.warm_up()
     return made
 
@@ -58,7 +60,7 @@ def once(kept: Kept) -> None:
 
 def test_flux_tells_a_turn_from_beginning_to_end() -> None:
     async def story(audio: AudioFormat) -> None:
-        async with vendor(play([LINE], stt_ms=230)) as url:
+        async with DEEPGRAM.standing_in(play([LINE], stt_ms=230)) as url:
             stt = await part(url, FLUX)
             assert audio in stt.hears
             async with listening(stt, one_turn(audio), audio=audio) as (kept, _, session):
@@ -83,7 +85,7 @@ def test_flux_tells_a_turn_from_beginning_to_end() -> None:
 def test_flux_without_a_threshold_does_not_speculate() -> None:
     async def story() -> None:
         async with (
-            vendor(play([LINE], stt_ms=230)) as url,
+            DEEPGRAM.standing_in(play([LINE], stt_ms=230)) as url,
             listening(await part(url, FLUX, eager_eot_threshold=0), one_turn()) as (kept, _, _),
         ):
             await kept.until(lambda: bool(kept.finals))
@@ -97,7 +99,7 @@ def test_a_caller_who_goes_on_is_not_answered_twice() -> None:
     async def story() -> None:
         pieces = [*one_turn(), silence(MULAW_8K, 300), hum(MULAW_8K, 400)]
         async with (
-            vendor(play(["I would like", "a table"], stt_ms=700)) as url,
+            DEEPGRAM.standing_in(play(["I would like", "a table"], stt_ms=700)) as url,
             listening(await part(url, FLUX), pieces) as (kept, _, _),
         ):
             await kept.until(lambda: bool(kept.finals))
@@ -113,7 +115,7 @@ def test_a_caller_who_goes_on_is_not_answered_twice() -> None:
 
 def test_nova_has_the_words_of_a_turn_that_somebody_else_found() -> None:
     async def story(audio: AudioFormat) -> None:
-        async with vendor(play([LINE], stt_ms=400)) as url:
+        async with DEEPGRAM.standing_in(play([LINE], stt_ms=400)) as url:
             stt = await part(url, NOVA)
             assert not stt.turns
             async with listening(stt, one_turn(audio), audio=audio, turns=[TURN]) as (kept, _, session):
@@ -131,7 +133,7 @@ def test_nova_has_the_words_of_a_turn_that_somebody_else_found() -> None:
 def test_nova_is_not_waited_for_when_the_words_are_there() -> None:
     async def story() -> None:
         async with (
-            vendor(play([LINE], stt_ms=210)) as url,
+            DEEPGRAM.standing_in(play([LINE], stt_ms=210)) as url,
             listening(await part(url, NOVA), one_turn()) as (kept, speaking, session),
         ):
             session.turn_started(TURN[0])
@@ -148,7 +150,7 @@ def test_nova_is_not_waited_for_when_the_words_are_there() -> None:
 def test_nova_finds_turns_itself_if_it_is_asked_to() -> None:
     async def story() -> None:
         pieces = [*one_turn(), silence(MULAW_8K, 600), hum(MULAW_8K, 720)]
-        async with vendor(play([LINE], stt_ms=300)) as url:
+        async with DEEPGRAM.standing_in(play([LINE], stt_ms=300)) as url:
             stt = await part(url, NOVA, nova_turns=True)
             assert stt.turns
             async with listening(stt, pieces) as (kept, _, _):
@@ -165,7 +167,7 @@ def test_nova_finds_turns_itself_if_it_is_asked_to() -> None:
 def test_a_turn_without_words_has_one_final_text_that_is_empty(model: str) -> None:
     async def story() -> None:
         async with (
-            vendor(play([""], stt_ms=210)) as url,
+            DEEPGRAM.standing_in(play([""], stt_ms=210)) as url,
             listening(await part(url, model), one_turn(), turns=[TURN] if model == NOVA else ()) as (kept, _, _),
         ):
             await kept.until(lambda: bool(kept.finals))
@@ -179,7 +181,7 @@ def test_a_turn_without_words_has_one_final_text_that_is_empty(model: str) -> No
 
 def test_a_gap_in_the_audio_does_not_keep_flux_from_ending_a_turn() -> None:
     async def story() -> None:
-        async with vendor(play([LINE], stt_ms=210)) as url:
+        async with DEEPGRAM.standing_in(play([LINE], stt_ms=210)) as url:
             kept = Kept()
             session = (await part(url, FLUX)).open(FACTS, hears=MULAW_8K, emit=kept)
             task = asyncio.create_task(session.run())
@@ -218,7 +220,7 @@ def test_a_turn_that_flux_forgets_is_ended() -> None:
         logs.configure()
         with structlog.testing.capture_logs() as lines:
             async with (
-                vendor(forgetful) as url,
+                DEEPGRAM.standing_in(forgetful) as url,
                 listening(await part(url, FLUX, eot_timeout_ms=500), one_turn(), speed=10) as (kept, speaking, _),
             ):
                 await kept.until(lambda: bool(kept.finals))
@@ -247,8 +249,8 @@ async def troubled(model: str, place: Place, trouble: Trouble) -> None:
     # Nova would not say a word for long, if it were not asked to.
     simulated = play([LINE], stt_ms=5000 if model == NOVA else 230, troubles=[(place, trouble)])
     turns: Sequence[tuple[float, float]] = [TURN] if model == NOVA else ()
-    async with vendor(simulated) as url:
-        stt = PROVIDER.stt(settings(url, model, fallback=fallback))
+    async with DEEPGRAM.standing_in(simulated) as url:
+        stt = DEEPGRAM.stt(url, model, fallback=fallback)
         async with listening(stt, one_turn(), turns=turns, speed=3) as (kept, speaking, session):
             await kept.until(lambda: bool(kept.finals))
             assert not simulated.troubles, "it never happened"
@@ -273,8 +275,8 @@ async def troubled(model: str, place: Place, trouble: Trouble) -> None:
 @pytest.mark.parametrize(("trouble", "fault"), [(Trouble.KEY, "bad key"), (Trouble.QUOTA, "quota")])
 def test_what_no_other_try_would_mend_is_given_up_at_once(model: str, trouble: Trouble, fault: str) -> None:
     async def story() -> None:
-        async with vendor(play([LINE], troubles=[(Place.CONNECT, trouble)])) as url:
-            session = PROVIDER.stt(settings(url, model)).open(FACTS, hears=MULAW_8K, emit=Kept())
+        async with DEEPGRAM.standing_in(play([LINE], troubles=[(Place.CONNECT, trouble)])) as url:
+            session = DEEPGRAM.stt(url, model).open(FACTS, hears=MULAW_8K, emit=Kept())
             with pytest.raises(ProviderError) as given_up:
                 await asyncio.wait_for(session.run(), 1)
         assert given_up.value.fault == fault
@@ -284,7 +286,7 @@ def test_what_no_other_try_would_mend_is_given_up_at_once(model: str, trouble: T
 
 def test_a_wrong_key_stops_the_start() -> None:
     async def story() -> None:
-        async with vendor(play([LINE])) as url:
+        async with DEEPGRAM.standing_in(play([LINE])) as url:
             with pytest.raises(Exception, match="DEEPGRAM_API_KEY"):
                 await part(url, FLUX, api_key=WRONG_KEY)
 
@@ -294,8 +296,8 @@ def test_a_wrong_key_stops_the_start() -> None:
 def test_a_vendor_that_hears_and_never_answers_is_given_up() -> None:
     async def story() -> None:
         deaf: Play = play([LINE], troubles=[(Place.HEARING, Trouble.STALL)] * 20)
-        async with vendor(deaf) as url:
-            stt = PROVIDER.stt(settings(url, FLUX, fallback=True))
+        async with DEEPGRAM.standing_in(deaf) as url:
+            stt = DEEPGRAM.stt(url, FLUX, fallback=True)
             kept = Kept()
             session = stt.open(FACTS, hears=MULAW_8K, emit=kept)
             loop = asyncio.get_running_loop()

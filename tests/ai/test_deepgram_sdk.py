@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
-from deepgram_calls import FACTS, LINE, PROVIDER, Kept, Tone, hum, listening, settings, silence, talking, tone, vendor
+from vendor_calls import FACTS, LINE, Kept, Tone, Vendor, hum, listening, silence, talking, tone
 
 from trunkline.ai.standin import WRONG_KEY
 from trunkline.audio.format import MULAW_8K
@@ -39,6 +39,8 @@ with warnings.catch_warnings():
         SpeakV2SpeechStarted,
     )
 
+DEEPGRAM = Vendor("deepgram")
+
 pytestmark = pytest.mark.filterwarnings("ignore:websockets.* deprecated:DeprecationWarning")
 """It loads the rest of that only when it is used."""
 
@@ -47,10 +49,9 @@ TURN = silence(MULAW_8K, 100) + hum(MULAW_8K) + silence(MULAW_8K, 500)
 
 @asynccontextmanager
 async def client(key: str = "some-key") -> AsyncIterator[Any]:
-    async with vendor(play([LINE], voice=Tone(), stt_ms=230, voice_ms=5, speed=50)) as url:
-        http = f"{url}/deepgram"
-        ws = http.replace("http", "ws", 1)
-        there = DeepgramClientEnvironment(base=http, production=ws, agent=ws, agent_rest=http)
+    async with DEEPGRAM.standing_in(play([LINE], voice=Tone(), stt_ms=230, voice_ms=5, speed=50)) as url:
+        ws = url.replace("http", "ws", 1)
+        there = DeepgramClientEnvironment(base=url, production=ws, agent=ws, agent_rest=url)
         async with httpx.AsyncClient() as client:
             yield AsyncDeepgramClient(api_key=key, environment=there, httpx_client=client)
 
@@ -229,9 +230,9 @@ def test_all_that_we_ask_for_is_something_to_ask_for(model: str, transport: str,
     listens = theirs in (FluxListen.connect, NovaListen.connect)
 
     async def story() -> None:
-        async with vendor(play([LINE], voice=Tone(), stt_ms=210, voice_ms=5, speed=50)) as url:
-            own = settings(url, model, tts_transport=transport, base_url=f"{url}/deepgram/", **EVERYTHING)
-            part: Any = PROVIDER.stt(own) if listens else PROVIDER.tts(own)
+        async with DEEPGRAM.standing_in(play([LINE], voice=Tone(), stt_ms=210, voice_ms=5, speed=50)) as url:
+            own = DEEPGRAM.settings(f"{url}/", model, tts_transport=transport, **EVERYTHING)
+            part: Any = DEEPGRAM.provider.stt(own) if listens else DEEPGRAM.provider.tts(own)
             await part.warm_up()
             if listens:
                 turns = [(0.0, 720.0)] if model == "nova-3" else []
@@ -254,10 +255,10 @@ def test_all_that_we_ask_for_is_something_to_ask_for(model: str, transport: str,
 
 async def _asked(model: str, transport: str, *, listens: bool) -> dict[str, list[str]]:
     """The query of the address that ``model`` is asked at."""
-    own = settings("http://127.0.0.1:9", model, tts_transport=transport, **EVERYTHING)
+    own = DEEPGRAM.settings("http://127.0.0.1:9", model, tts_transport=transport, **EVERYTHING)
     if listens:
-        address = PROVIDER.stt(own).open(FACTS, hears=MULAW_8K, emit=Kept()).address().url
+        address = DEEPGRAM.provider.stt(own).open(FACTS, hears=MULAW_8K, emit=Kept()).address().url
     else:
-        session = PROVIDER.tts(own).open(FACTS, speaks=MULAW_8K, emit=Kept())
+        session = DEEPGRAM.provider.tts(own).open(FACTS, speaks=MULAW_8K, emit=Kept())
         address = session.url if transport == "rest" else session.address().url
     return parse_qs(urlsplit(address).query)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import structlog
-from deepgram_calls import PROVIDER, Kept, Tone, settings, silence, talking, tone, vendor
+from vendor_calls import Kept, Tone, Vendor, silence, talking, tone
 
 from trunkline import logs
 from trunkline.ai.base import TtsSession
@@ -19,6 +19,8 @@ from trunkline.ai.standin import Place, Play, Trouble
 from trunkline.audio.format import ALAW_8K, MULAW_8K, PCM16_8K, PCM16_16K, PCM16_24K, AudioFormat
 from trunkline.errors import ProviderError
 from trunkline.testing.standins import play
+
+DEEPGRAM = Vendor("deepgram")
 
 AURA, FLUX = "aura-2-thalia-en", "flux-alexis-en"
 WAYS = [(AURA, "websocket"), (FLUX, "websocket"), (AURA, "rest"), (FLUX, "rest")]
@@ -48,8 +50,8 @@ async def voice(
     there: Play, way: tuple[str, str], *, audio: AudioFormat = MULAW_8K, **more: Any
 ) -> AsyncIterator[tuple[Kept, TtsSession, "asyncio.Task[None]"]]:
     model, transport = way
-    async with vendor(there) as url:
-        part = PROVIDER.tts(settings(url, model, tts_transport=transport, **more))
+    async with DEEPGRAM.standing_in(there) as url:
+        part = DEEPGRAM.tts(url, model, tts_transport=transport, **more)
         assert audio in part.speaks
         async with talking(part, audio=audio) as call:
             yield call
@@ -273,10 +275,10 @@ def test_a_reply_goes_on_where_it_broke_off(way: tuple[str, str], place: Place) 
 async def troubled(way: tuple[str, str], place: Place, trouble: Trouble) -> None:
     there = simulated(troubles=[(place, trouble)])
     model, transport = way
-    async with vendor(there) as url:
+    async with DEEPGRAM.standing_in(there) as url:
         # Where another voice stands behind, a connection that is not opened is waited for less.
         fallback = trouble is Trouble.STALL and (place is Place.CONNECT or transport == "rest")
-        part = PROVIDER.tts(settings(url, model, fallback=fallback, tts_transport=transport))
+        part = DEEPGRAM.tts(url, model, fallback=fallback, tts_transport=transport)
         async with talking(part) as (kept, session, task):
             begun = asyncio.get_running_loop().time()
             say(session, 1, HELLO, HOW, FINE)
@@ -306,9 +308,9 @@ def test_what_no_other_try_would_mend_is_given_up_at_once(trouble: Trouble, faul
 def test_a_vendor_that_takes_text_and_never_speaks_is_given_up() -> None:
     async def story(way: tuple[str, str]) -> None:
         there = simulated(troubles=[(Place.ANSWERING, Trouble.STALL)] * 20)
-        async with vendor(there) as url:
+        async with DEEPGRAM.standing_in(there) as url:
             model, transport = way
-            part = PROVIDER.tts(settings(url, model, fallback=True, tts_transport=transport))
+            part = DEEPGRAM.tts(url, model, fallback=True, tts_transport=transport)
             async with talking(part) as (_, session, task):
                 say(session, 1, HELLO)
                 with pytest.raises(ProviderError) as given_up:

@@ -4,11 +4,13 @@ import asyncio
 from typing import Any
 
 import msgspec
-from deepgram_calls import FACTS, PROVIDER, Kept, hum, settings, silence
+from vendor_calls import FACTS, Kept, Vendor, hum, silence
 from virtual_loop import timeless
 
 from trunkline.ai.events import CallerMayBeDone, CallerSaid, CallerWentOn, SpeechStarted, SpeechStopped
 from trunkline.audio.format import MULAW_8K
+
+DEEPGRAM = Vendor("deepgram")
 
 Spoken = tuple[str, float, float]
 
@@ -18,7 +20,7 @@ class OneEar:
 
     def __init__(self, model: str, **own: Any) -> None:
         self.kept = Kept()
-        part = PROVIDER.stt(settings("http://127.0.0.1:9", model, **own))
+        part = DEEPGRAM.stt("http://127.0.0.1:9", model, **own)
         self.session: Any = part.open(FACTS, hears=MULAW_8K, emit=self.kept)
         self._turn = 0
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from deepgram_calls import PROVIDER, Kept, Tone, settings, talking, vendor
 from survival import PARTS, VENDORS
 from tls_door import behind_tls
+from vendor_calls import Kept, Tone, Vendor, talking
 
 from trunkline.ai.agent import Agent
 from trunkline.ai.http import client, tls
@@ -18,6 +18,8 @@ from trunkline.ai.keys import KeyAnswer, ask
 from trunkline.config import Config
 from trunkline.server.compose import compose
 from trunkline.testing.standins import play, standing_in
+
+DEEPGRAM = Vendor("deepgram")
 
 
 def paths(folder: str | None) -> ssl.DefaultVerifyPaths:
@@ -63,11 +65,11 @@ def test_who_is_trusted_over_http_is_trusted_on_a_socket(
 ) -> None:
     async def speak() -> Kept:
         there = play(voice=Tone(), voice_ms=10, speed=40)
-        async with vendor(there) as upstream, behind_tls(upstream, tmp_path) as (base_url, certificate):
+        async with DEEPGRAM.standing_in(there) as upstream, behind_tls(upstream, tmp_path) as (base_url, certificate):
             monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-            given = settings(base_url, "aura-2-thalia-en", tts_transport=transport)
-            assert await ask(PROVIDER.key_question(given.own)) is KeyAnswer.ACCEPTED
-            async with talking(PROVIDER.tts(given)) as (kept, session, _):
+            given = DEEPGRAM.settings(base_url, "aura-2-thalia-en", tts_transport=transport)
+            assert await ask(DEEPGRAM.provider.key_question(given.own)) is KeyAnswer.ACCEPTED
+            async with talking(DEEPGRAM.provider.tts(given)) as (kept, session, _):
                 session.say("Hello.", 1)
                 session.finish(1)
                 await kept.until(lambda: kept.ended(1))
@@ -78,8 +80,8 @@ def test_who_is_trusted_over_http_is_trusted_on_a_socket(
 
 def test_a_vendor_whom_nobody_vouches_for_is_not_talked_to(tmp_path: Path) -> None:
     async def try_key() -> KeyAnswer:
-        async with vendor(play()) as upstream, behind_tls(upstream, tmp_path) as (base_url, _):
-            return await ask(PROVIDER.key_question(settings(base_url, "nova-3").own))
+        async with DEEPGRAM.standing_in(play()) as upstream, behind_tls(upstream, tmp_path) as (base_url, _):
+            return await ask(DEEPGRAM.provider.key_question(DEEPGRAM.settings(base_url, "nova-3").own))
 
     assert asyncio.run(try_key()) is KeyAnswer.UNREACHABLE
 

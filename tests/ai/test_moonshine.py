@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from deepgram_calls import FACTS, Kept, listening, silence
 from made_moonshine import WORDS, tiny, tiny_streaming
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 from typer.testing import CliRunner
+from vendor_calls import FACTS, Kept, listening, silence
 
 from trunkline import registry
 from trunkline.ai.base import AgentSettings

@@ -12,11 +12,11 @@ import httpx
 import openai
 import pytest
 import soundfile
-from deepgram_calls import FACTS, Kept, hum, listening, silence
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from vendor_calls import FACTS, Kept, hum, listening, silence
 
 from trunkline import registry
 from trunkline.ai.base import AgentSettings, Stt

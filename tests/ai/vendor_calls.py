@@ -1,35 +1,66 @@
-"""Calls with Deepgram's stand-in: a caller who hums on time, a reply to be spoken, and all that comes of it."""
+"""Calls with a vendor's stand-in: a caller who hums on time, a reply to be spoken, and all that comes of it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+import functools
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, ParamSpec
 
 import numpy as np
 
 from trunkline import registry
 from trunkline.ai.base import AgentSettings, CallFacts, Stt, SttSession, Tts, TtsSession
 from trunkline.ai.events import CallerSaid, ReplyAudio, ReplyEnded, ReplyText, SttEvent
-from trunkline.ai.standin import Play
+from trunkline.ai.standin import EarEvent, Play, TurnBegan, TurnText
 from trunkline.audio.convert import Converter
 from trunkline.audio.format import MULAW_8K, PCM16_8K, AudioFormat
+from trunkline.testing.gate import Gate
 from trunkline.testing.standins import Hum, standing_in
 
+P = ParamSpec("P")
 FACTS = CallFacts("call", "test")
 LINE = "I would like a table for two on Friday"
-PROVIDER = registry.load("ai.providers", "deepgram")
 HUM = asyncio.run(Hum().speak("Twelve chars", PCM16_8K))  # 720 ms of something like a voice
 
 
-def own(**settings: Any) -> Any:
-    """Deepgram's own settings."""
-    return PROVIDER.spec.settings(**settings)
+class Vendor:
+    """One that hears or speaks: its provider, and its simulated end."""
 
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.provider: Any = registry.load("ai.providers", name)
 
-def settings(there: str, model: str, *, fallback: bool = False, voice: str = "", **more: Any) -> AgentSettings:
-    """What a provider gets for ``model`` at the stand-in."""
-    at = {**PROVIDER.stand_in_settings(f"{there}/deepgram"), **more}
-    return AgentSettings(model=model, voice=voice, has_standby=fallback, own=own(**at))
+    def settings(
+        self, base_url: str, model: str, *, fallback: bool = False, voice: str = "", **more: Any
+    ) -> AgentSettings:
+        """What its provider gets for ``model`` at the stand-in."""
+        own = self.provider.spec.settings(**{**self.provider.stand_in_settings(base_url), **more})
+        return AgentSettings(model=model, voice=voice, has_standby=fallback, own=own)
+
+    @asynccontextmanager
+    async def standing_in(self, play: Play) -> AsyncIterator[str]:
+        """Its simulated end's base URL."""
+        async with standing_in(play, names=[self.name]) as there:
+            yield f"{there.base_url}/{self.name}"
+
+    def stt(self, base_url: str, model: str, **settings: Any) -> Stt:
+        part: Stt = self.provider.stt(self.settings(base_url, model, **settings))
+        return part
+
+    def tts(self, base_url: str, model: str, **settings: Any) -> Tts:
+        part: Tts = self.provider.tts(self.settings(base_url, model, **settings))
+        return part
+
+    @asynccontextmanager
+    async def voice(
+        self, play: Play, model: str, *, audio: AudioFormat = MULAW_8K, **settings: Any
+    ) -> AsyncIterator[tuple["Kept", TtsSession, "asyncio.Task[None]"]]:
+        """A call in which the simulated vendor speaks the replies."""
+        async with self.standing_in(play) as url:
+            part = self.tts(url, model, **settings)
+            assert audio in part.speaks
+            async with talking(part, audio=audio) as call:
+                yield call
 
 
 def hum(audio: AudioFormat, ms: int = 720) -> bytes:
@@ -154,13 +185,6 @@ async def talking(
         await part.close()
 
 
-@asynccontextmanager
-async def vendor(play: Play) -> AsyncIterator[str]:
-    """The base URL of the stand-in."""
-    async with standing_in(play, names=["deepgram"]) as there:
-        yield there.base_url
-
-
 def tone(text: str, audio: AudioFormat) -> bytes:
     """What ``Tone`` says: 40 ms for each letter, of a pitch that follows the letters."""
     time_s = np.arange(320) / 8000
@@ -177,3 +201,34 @@ class Tone:
 
     async def speak(self, text: str, audio: AudioFormat) -> bytes:
         return silence(audio, self._lead_ms) + tone(text, audio)
+
+
+class Endless:
+    """Ears that hear turns begin, and never end."""
+
+    def __init__(self, audio: AudioFormat) -> None:
+        self._gate = Gate(audio)
+
+    def push(self, audio: bytes) -> list[EarEvent]:
+        edges = [edge for edge in self._gate.push(audio) if edge.began]
+        return [event for edge in edges for event in (TurnBegan(edge.sample / 8), TurnText(LINE))]
+
+    def flush(self) -> list[EarEvent]:
+        return []
+
+
+def in_real_time(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
+    """Runs an async test on a loop of its own: there are sockets in it, so its time is everybody's."""
+
+    @functools.wraps(test)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        asyncio.run(test(*args, **kwargs))
+
+    return run
+
+
+async def together(stories: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Several at once: most of their time is waiting."""
+    async with asyncio.TaskGroup() as group:
+        for story in stories:
+            group.create_task(story)
