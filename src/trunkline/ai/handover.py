@@ -2,7 +2,7 @@
 
 To the call they are one agent. The one who speaks hands over by ``HandOverWanted``; the next one's session is opened
 then, told what was said so far if it can take that (``TakesOver``), and begins to speak behind what is still being
-heard of the former. Numbers of replies and positions in the audio are made to go on.
+heard of the former (``ai.succession``).
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from typing import Final, Protocol, runtime_checkable
 import msgspec
 
 from trunkline import logs
-from trunkline.ai.base import AgentModel, AgentSession, CallFacts, Emit, Message, Role
+from trunkline.ai.base import AgentModel, AgentSession, CallFacts, Emit, Message
 from trunkline.ai.events import (
     AgentCommand,
     AgentEvent,
@@ -20,16 +20,10 @@ from trunkline.ai.events import (
     CallerSaid,
     HandOverWanted,
     KeyPressed,
-    ReplyAudio,
-    ReplyEnded,
-    ReplyHeard,
-    ReplyInterrupted,
-    ReplyStarted,
-    ReplyText,
     SpeechStarted,
     SpeechStopped,
-    StageReached,
 )
+from trunkline.ai.succession import Succession
 from trunkline.audio.format import AudioFormat
 from trunkline.errors import ConfigError
 
@@ -85,113 +79,55 @@ class HandingOver:
 
 
 class _Session:
-    """Whoever has the call now, and what was said in it."""
+    """Whoever has the call now, and whom it goes to next."""
 
     def __init__(
         self, team: HandingOver, facts: CallFacts, hears: AudioFormat, speaks: AudioFormat, emit: Emit
     ) -> None:
         self._team = team
-        self._facts = facts
-        self._hears, self._speaks = hears, speaks
         self._emit = emit
         self._log = logs.get(__name__).bind(call=facts.call_id)
-        self._group: asyncio.TaskGroup | None = None
-        self._task: asyncio.Task[None] | None = None
-        self._spoken = Spoken()
-        self._heard_bytes = 0
         self._speaking = False  # the caller is
         self._wanted: HandOverWanted | None = None
         self._timer: asyncio.Handle | None = None
         self._in_a_row = 0
-        self._newest = 0  # generation, as the call counts
-        self._ended = 0
-        self._take_in(team.first)
-
-    def _take_in(self, name: str) -> None:
-        """A new session, of the agent ``name``."""
-        self._name = name
-        self._before = self._newest  # generations of those who had the call before
-        self._before_ms = self._hears.ms(self._heard_bytes)
-        mine = self._turn = object()
-
-        def told(event: AgentEvent) -> None:
-            if self._turn is mine:  # else somebody who has handed over
-                self._told(event)
-
-        self._inner = self._team.members[name].open(self._facts, hears=self._hears, speaks=self._speaks, emit=told)
-        self._hear = self._inner.hear
-        if self._group is not None:
-            self._task = self._group.create_task(self._inner.run())
+        self._name = team.first
+        self._succession = Succession(facts, hears, speaks, self._told)
+        self._succession.take_in(team.members[team.first])
+        self.hear = self._succession.hear
 
     # --- from the call ---
 
-    def hear(self, audio: bytes, now: float) -> None:
-        self._heard_bytes += len(audio)
-        self._hear(audio, now)
-
     def tell(self, command: AgentCommand, now: float) -> None:
-        match command:
-            case ReplyHeard(generation, heard_text):
-                self._spoken.heard(generation, heard_text)
-                if generation > self._before:
-                    self._inner.tell(ReplyHeard(generation - self._before, heard_text), now)
-            case ReplyInterrupted(generation, heard_ms, heard_text):
-                self._spoken.heard(generation, heard_text)
-                if generation > self._before:
-                    self._inner.tell(ReplyInterrupted(generation - self._before, heard_ms, heard_text), now)
-            case KeyPressed(digit):
-                self._spoken.caller("key", digit)
-                self._in_a_row = 0
-                self._inner.tell(command, now)
-            case CallAnswered():
-                self._inner.tell(command, now)
+        if isinstance(command, KeyPressed):
+            self._in_a_row = 0
+        self._succession.tell(command, now)
 
     async def run(self) -> None:
         try:
-            async with asyncio.TaskGroup() as group:
-                self._group = group
-                self._task = group.create_task(self._inner.run())
-                await asyncio.get_running_loop().create_future()  # until cancelled
+            await self._succession.run()
         finally:
-            self._group = None
             if self._timer is not None:
                 self._timer.cancel()
 
     # --- from the agent who has the call ---
 
     def _told(self, event: AgentEvent) -> None:
-        before = self._before
         match event:
-            case ReplyAudio(audio, generation):
-                self._emit(event if not before else ReplyAudio(audio, generation + before))
-            case ReplyStarted(generation):
-                self._newest = max(self._newest, generation + before)
-                self._spoken.began(generation + before)
-                self._emit(ReplyStarted(generation + before))
-            case ReplyText(text, generation):
-                self._spoken.text(generation + before, text)
-                self._emit(ReplyText(text, generation + before))
-            case ReplyEnded(generation):
-                self._ended = max(self._ended, generation + before)
-                self._emit(ReplyEnded(generation + before))
-            case StageReached(stage, generation, ago_ms):
-                self._emit(StageReached(stage, generation + before, ago_ms))
-            case SpeechStarted(at_ms):
-                self._speaking = True
-                self._emit(SpeechStarted(at_ms + self._before_ms))
-            case SpeechStopped(at_ms):
-                self._speaking = False
-                self._emit(SpeechStopped(at_ms + self._before_ms))
-                self._hand_over(after_s=WORDS_S)
-            case CallerSaid(text, final):
-                if final and text.strip():
-                    self._spoken.caller("caller", text)
-                    self._in_a_row = 0
-                self._emit(event)
-                if final:
-                    self._hand_over()
             case HandOverWanted():
                 self._wanted = event
+                self._hand_over()
+            case SpeechStarted():
+                self._speaking = True
+                self._emit(event)
+            case SpeechStopped():
+                self._speaking = False
+                self._emit(event)
+                self._hand_over(after_s=WORDS_S)
+            case CallerSaid(text, final=True):
+                if text.strip():
+                    self._in_a_row = 0
+                self._emit(event)
                 self._hand_over()
             case _:
                 self._emit(event)
@@ -210,7 +146,7 @@ class _Session:
 
     def _switch(self) -> None:
         wanted, self._timer = self._wanted, None
-        if wanted is None or self._speaking or self._group is None:
+        if wanted is None or self._speaking or not self._succession.running:
             return
         self._wanted = None
         self._in_a_row += 1
@@ -218,49 +154,13 @@ class _Session:
             self._log.warning("not handed over", in_a_row=self._in_a_row)
             return
         self._log.info("handed over", by_whom=self._name, to_whom=wanted.to)
-        call = HandedOver(self._name, wanted.about, self._spoken.lines())
-        if self._task is not None:
-            self._task.cancel()
-        self._turn = object()
-        if self._ended < self._newest:  # it left without an end
-            self._ended = self._newest
-            self._emit(ReplyEnded(self._newest))
-        self._take_in(wanted.to)
-        if isinstance(self._inner, TakesOver):
-            self._inner.take_over(call)
+        call = HandedOver(self._name, wanted.about, self._succession.spoken.lines())
+        self._name = wanted.to
+        session = self._succession.take_in(self._team.members[wanted.to])
+        if isinstance(session, TakesOver):
+            session.take_over(call)
         else:
-            self._inner.tell(CallAnswered(), asyncio.get_running_loop().time())
-
-
-class Spoken:
-    """What was said in the call, by whomever. A reply's place is where it began."""
-
-    def __init__(self) -> None:
-        self._lines: list[Message] = []
-        self._place: dict[int, int] = {}  # of replies that were not heard to their end yet
-
-    def caller(self, role: Role, text: str) -> None:
-        """The caller spoke, or pressed a key."""
-        self._lines.append(Message(role, text))
-
-    def began(self, generation: int) -> None:
-        """A reply begins."""
-        self._place[generation] = len(self._lines)
-        self._lines.append(Message("agent"))
-
-    def text(self, generation: int, text: str) -> None:
-        """More of it; it counts as said until it is known how much was heard."""
-        if (at := self._place.get(generation)) is not None:
-            self._lines[at] = Message("agent", self._lines[at].text + text)
-
-    def heard(self, generation: int, text: str) -> None:
-        """So much of it was heard."""
-        if (at := self._place.pop(generation, None)) is not None:
-            self._lines[at] = Message("agent", text)
-
-    def lines(self) -> tuple[Message, ...]:
-        """All of it, as a history."""
-        return tuple(line for line in self._lines if line.text.strip())
+            session.tell(CallAnswered(), asyncio.get_running_loop().time())
 
 
 def _common(formats: Mapping[str, tuple[AudioFormat, ...]], first: str, verb: str) -> tuple[AudioFormat, ...]:
