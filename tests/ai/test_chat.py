@@ -7,6 +7,9 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 import pytest
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from trunkline import registry
 from trunkline.ai.base import AgentSettings, CallFacts, Message, TextDelta, ToolCall, ToolSpec
@@ -17,7 +20,7 @@ from trunkline.ai.fallback_llm import FallbackLlm
 from trunkline.ai.standin import WRONG_KEY, Answer, Place, Trouble
 from trunkline.audio.format import MULAW_8K
 from trunkline.errors import ConfigError, ProviderError
-from trunkline.testing.standins import Hum, StandIns, play, standing_in
+from trunkline.testing.standins import Hum, StandIns, play, serving, standing_in
 
 SLOT = ToolSpec("check_slot", "Slots of a day", {"type": "object", "properties": {"day": {"type": "string"}}})
 ASKED = [Message("system", "You sell flowers."), Message("caller", "Do you deliver on Sunday?")]
@@ -181,6 +184,42 @@ def test_nobody_there() -> None:
         with pytest.raises(ProviderError, match="toy: no connection"):
             await all_of(llm)
         await llm.close()
+
+    asyncio.run(story())
+
+
+# --- conversations too long for the model --------------------------------------------------------------------------
+
+
+class Forgetful:
+    """A server whose model takes three messages, and says so with a status or in the stream."""
+
+    def __init__(self, status: int) -> None:
+        self.status = status
+        self.asked: list[int] = []
+        self.routes = [Route("/chat/completions", self._complete, methods=["POST"])]
+
+    async def _complete(self, request: Request) -> Response:
+        self.asked.append(len((await request.json())["messages"]))
+        if self.asked[-1] <= 3:
+            return Response('data: {"choices":[{"delta":{"content":"We do."},"finish_reason":"stop"}]}\n\n')
+        error = '{"error":{"type":"invalid_request_error","code":"context_length_exceeded"}}'
+        return Response(f"data: {error}\n\n" if self.status == 200 else error, self.status)
+
+
+@pytest.mark.parametrize("status", [400, 200])
+def test_a_conversation_too_long_for_the_model_is_cut(status: int) -> None:
+    async def story() -> None:
+        server = Forgetful(status)
+        async with serving(server.routes) as url:
+            llm = Chat(Account("toy", url), "m", others=True)
+            lines = [Message("caller", str(n)) for n in range(10)]
+            assert told(await all_of(llm, [Message("system", "Be kind."), *lines])) == "We do."
+            assert server.asked == [11, 6, 3]
+            with pytest.raises(ProviderError, match="too long") as error:
+                await all_of(llm, [Message("system", "Be kind.")] * 4)
+            assert error.value.then == "end turn"
+            await llm.close()
 
     asyncio.run(story())
 

@@ -15,9 +15,9 @@ import httpx
 import msgspec
 
 from trunkline import logs
-from trunkline.ai import patience
 from trunkline.ai.base import AgentSettings, CallFacts, SttEmit, SttSession
 from trunkline.ai.chat.account import Account
+from trunkline.ai.chat.faults import refused
 from trunkline.ai.events import CallerSaid
 from trunkline.ai.http import client
 from trunkline.ai.turn_audio import TurnAudio
@@ -47,21 +47,11 @@ _PCM16: Final[dict[Encoding, Callable[[bytes], bytes]]] = {
     Encoding.PCM16: bytes,
 }
 
-_SPENT: Final = frozenset({"insufficient_quota", "billing_hard_limit_reached"})
-
 _log = logs.get(__name__)
 
 
 class _Words(msgspec.Struct):
     text: str
-
-
-class _Failure(msgspec.Struct):
-    code: str | int | None = None
-
-
-class _Refusal(msgspec.Struct):
-    error: _Failure
 
 
 class _Turn(msgspec.Struct, frozen=True):
@@ -166,20 +156,11 @@ class Transcription:
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise self._failed(f"no connection: {type(error).__name__}") from None
         if response.status_code != 200:
-            raise self._refused(response, bytes(body))
+            raise refused(self._account.provider, response.status_code, response.headers, bytes(body))
         try:
             return msgspec.json.decode(bytes(body), type=_Words).text.strip()
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raise self._failed("an answer that can't be read") from None
-
-    def _refused(self, response: httpx.Response, body: bytes) -> ProviderError:
-        headers = {name.lower(): value for name, value in response.headers.items()}
-        error = patience.refused(self._account.provider, response.status_code, headers)
-        try:
-            spent = msgspec.json.decode(body, type=_Refusal).error.code in _SPENT
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            spent = False
-        return self._failed("the account has nothing left to spend", "quota") if spent else error
 
     def _failed(self, what: str, fault: Fault = "transient") -> ProviderError:
         return ProviderError(self._account.provider, fault, what)

@@ -14,11 +14,11 @@ import httpx
 import msgspec
 
 from trunkline import logs
-from trunkline.ai import patience
 from trunkline.ai.base import Message, TextDelta, ToolCall, ToolSpec
 from trunkline.ai.chat.account import Account, Dialect, Wishes
-from trunkline.ai.chat.messages import Refusal, request
-from trunkline.ai.chat.stream import Assembly, Events, failed
+from trunkline.ai.chat.faults import TooLong, refused
+from trunkline.ai.chat.messages import request
+from trunkline.ai.chat.stream import Assembly, Events
 from trunkline.ai.http import client
 from trunkline.errors import ProviderError
 
@@ -28,10 +28,6 @@ RETRY_S: Final = 0.25
 MAX_REFUSAL_BYTES: Final = 64 * 1024
 
 _log = logs.get(__name__)
-
-
-class TooLong(ProviderError):
-    """The conversation does not fit the model: a shorter one may."""
 
 
 class Chat:
@@ -80,14 +76,14 @@ class Chat:
                     async for delta in deltas:
                         began = True
                         yield delta
-            except TooLong as error:
-                shorter = min(wishes.history_lines, len(history)) // 2
-                if began or not shorter:
-                    raise
-                _log.warning("conversation cut to what the model takes", provider=error.provider, lines=shorter)
-                wishes = msgspec.structs.replace(wishes, history_lines=shorter)
-                tries += 1
             except ProviderError as error:
+                error.then = "end turn"  # the next one may fare better
+                shorter = min(wishes.history_lines, len(history)) // 2
+                if isinstance(error, TooLong) and shorter and not began:
+                    _log.warning("conversation cut to what the model takes", provider=error.provider, lines=shorter)
+                    wishes = msgspec.structs.replace(wishes, history_lines=shorter)
+                    tries += 1
+                    continue
                 pause_s = max(RETRY_S, error.retry_after_s)
                 passing = error.fault in ("transient", "rate limit") and pause_s <= RETRY_S
                 if began or not passing or tries <= 0 or loop.time() + pause_s >= due:
@@ -139,25 +135,10 @@ class Chat:
         if response.status_code == 200:
             return response
         try:
-            raise self._refused(response, (await response.aread())[:MAX_REFUSAL_BYTES])
+            body = (await response.aread())[:MAX_REFUSAL_BYTES]
+            raise refused(self._account.provider, response.status_code, response.headers, body)
         finally:
             await response.aclose()
 
-    def _refused(self, response: httpx.Response, body: bytes) -> ProviderError:
-        provider = self._account.provider
-        error = patience.refused(provider, response.status_code, {k.lower(): v for k, v in response.headers.items()})
-        try:
-            failure = msgspec.json.decode(body, type=Refusal).error
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            failure = None
-        kind, fault, what = ProviderError, error.fault, str(error).removeprefix(f"{provider}: ")
-        if failure is not None and failure.code == "context_length_exceeded":
-            kind = TooLong
-        elif failure is not None and failure.code in ("insufficient_quota", "billing_hard_limit_reached"):
-            fault, what = "quota", str(failed(provider, failure)).removeprefix(f"{provider}: ")
-        elif response.status_code == 413:  # Groq: more tokens than a minute allows
-            fault = "rate limit"
-        return kind(provider, fault, what, retry_after_s=error.retry_after_s, then="end turn")
-
     def _failed(self, what: str) -> ProviderError:
-        return ProviderError(self._account.provider, "transient", what, then="end turn")
+        return ProviderError(self._account.provider, "transient", what)

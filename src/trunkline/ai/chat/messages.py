@@ -7,6 +7,7 @@ import msgspec
 
 from trunkline.ai.base import Message, ToolSpec
 from trunkline.ai.chat.account import Dialect, Wishes
+from trunkline.ai.chat.faults import Failure
 
 UNHEARD: Final = "(The caller said something that could not be understood.)"
 """A turn without words, in words: models know no other."""
@@ -113,21 +114,8 @@ class Choice(msgspec.Struct, frozen=True):
     finish_reason: str | None = None
 
 
-class Failure(msgspec.Struct, frozen=True):
-    """A server's error. ``message`` may quote the request: it is not passed on."""
-
-    code: str | int | None = None
-    type: str | None = None
-
-
 class Chunk(msgspec.Struct, frozen=True):
     """One event of the stream. The one with the usage has no choices."""
 
     choices: list[Choice] = []
     error: Failure | None = None
-
-
-class Refusal(msgspec.Struct, frozen=True):
-    """The body of an answer that is an error."""
-
-    error: Failure

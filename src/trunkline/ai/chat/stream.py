@@ -5,33 +5,15 @@ from typing import Final
 import msgspec
 
 from trunkline.ai.base import TextDelta, ToolCall
-from trunkline.ai.chat.messages import CallPart, Chunk, Failure
-from trunkline.errors import Fault, ProviderError
+from trunkline.ai.chat.faults import failed
+from trunkline.ai.chat.messages import CallPart, Chunk
+from trunkline.errors import ProviderError
 
 MAX_EVENT_BYTES: Final = 1024 * 1024
 """One event is a few words. A stream without a line's end is none."""
 
 _DONE: Final = b"[DONE]"
 _CHUNKS: Final = msgspec.json.Decoder(Chunk)
-
-_CODES: Final[dict[str, tuple[Fault, str]]] = {
-    "invalid_api_key": ("bad key", "the key was refused"),
-    "insufficient_quota": ("quota", "the account has nothing left to spend"),
-    "billing_hard_limit_reached": ("quota", "the account has reached its limit"),
-    "rate_limit_exceeded": ("rate limit", "too much at once"),
-    "context_length_exceeded": ("our fault", "the conversation is too long for the model"),
-    "model_not_found": ("our fault", "there is no such model"),
-}
-
-
-def failed(provider: str, failure: Failure) -> ProviderError:
-    """An error the server names. Names we don't know may be a passing trouble."""
-    for name in (failure.code, failure.type):
-        if name in _CODES:
-            fault, what = _CODES[str(name)]
-            return ProviderError(provider, fault, f"{what} ({name})", then="end turn")
-    kind = "our fault" if failure.type == "invalid_request_error" else "transient"
-    return ProviderError(provider, kind, "failed in the middle of its reply", then="end turn")  # type: ignore[arg-type]
 
 
 class Events:
@@ -68,7 +50,7 @@ class Assembly:
         try:
             chunk = _CHUNKS.decode(event)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            raise ProviderError(self._provider, "transient", "sends what can't be read", then="end turn") from None
+            raise ProviderError(self._provider, "transient", "sends what can't be read") from None
         if chunk.error is not None:
             raise failed(self._provider, chunk.error)
         spoken = []

@@ -2,7 +2,6 @@
 refusals mean.
 """
 
-import re
 from collections.abc import Mapping
 from typing import Final, Literal
 from urllib.parse import urlencode
@@ -10,10 +9,12 @@ from urllib.parse import urlencode
 import msgspec
 
 from trunkline.ai import patience
+from trunkline.ai.chat import faults
 from trunkline.ai.chat.account import Account
+from trunkline.ai.chat.faults import CODES, TOO_LONG, Failure
 from trunkline.ai.keys import KeyQuestion
 from trunkline.ai.session import Address
-from trunkline.errors import Fault, ProviderError
+from trunkline.errors import ProviderError
 
 NAME: Final = "openai"
 TITLE: Final = "OpenAI"
@@ -78,65 +79,25 @@ def _url(base: str, path: str, query: Mapping[str, str]) -> str:
 
 # --- what their errors mean --------------------------------------------------------------------------------------
 
-_CODES: Final[dict[str, tuple[Fault, str]]] = {
-    "invalid_api_key": ("bad key", "the key was refused"),
-    "account_deactivated": ("bad key", "the account is closed"),
-    "insufficient_quota": ("quota", "the account has nothing left to spend"),
-    "billing_hard_limit_reached": ("quota", "the account has reached its limit"),
-    "rate_limit_exceeded": ("rate limit", "too much at once"),
-    "inference_rate_limit_exceeded": ("rate limit", "too much at once"),
-    "session_expired": ("transient", "the session has lasted as long as it may"),
-    "beta_api_shape_disabled": ("our fault", "the session was opened in a way that is no more"),
-    "model_not_found": ("our fault", "there is no such model"),
-}
-_TYPES: Final[dict[str, tuple[Fault, str]]] = {
-    "invalid_request_error": ("our fault", "can't make anything of our message"),
-    "authentication_error": ("bad key", "the key was refused"),
-    "server_error": ("transient", "the service failed"),
-}
-
-ENDS_THE_SESSION: Final = frozenset(_CODES) - {"rate_limit_exceeded", "inference_rate_limit_exceeded"}
+ENDS_THE_SESSION: Final = frozenset(CODES) - {"rate_limit_exceeded", "inference_rate_limit_exceeded", TOO_LONG}
 """Errors after which a connection is of no more use. Most others concern one message."""
 
 
 def failed(code: str | None, kind: str | None = None) -> ProviderError:
-    """An error the vendor names. Names we don't know may be a passing trouble."""
-    fault, what = _CODES.get(code or "") or _TYPES.get(kind or "") or ("transient", "failed")
-    return ProviderError(NAME, fault, f"{what} ({named(code or kind)})")
+    """An error told in a message."""
+    return faults.failed(NAME, Failure(code, kind))
+
+
+def refused(status: int, given: Mapping[str, str], body: bytes) -> ProviderError:
+    """An HTTP answer that is a refusal."""
+    return faults.refused(NAME, status, given, body)
 
 
 def closed(code: int, reason: str) -> ProviderError:
     """A close frame. Some of its reasons are an error's code."""
-    for known, (fault, what) in _CODES.items():
+    for known, (fault, what) in CODES.items():
         if known in reason:
             return ProviderError(NAME, fault, f"closed the socket: {what} ({known}, {code})")
     if code == 4000:
         return ProviderError(NAME, "our fault", "closed the socket on the way it was opened (4000)")
     return patience.closed(NAME, code)
-
-
-class _Code(msgspec.Struct):
-    code: str | None = None
-    type: str | None = None
-
-
-class _Refusal(msgspec.Struct):
-    error: _Code
-
-
-def refused(status: int, given: Mapping[str, str], body: bytes) -> ProviderError:
-    """An HTTP answer that is a refusal. A 429 may mean that nothing is left to spend: its body says so."""
-    error = patience.refused(NAME, status, given)
-    try:
-        code = msgspec.json.decode(body, type=_Refusal).error.code
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return error
-    if code not in _CODES:
-        return error
-    fault, what = _CODES[code]
-    return ProviderError(NAME, fault, f"{what} (HTTP {status}, {code})", retry_after_s=error.retry_after_s)
-
-
-def named(code: str | None) -> str:
-    """A vendor's name for something, made safe to log."""
-    return re.sub(r"[^0-9A-Za-z_.-]", "?", (code or "")[:60]) or "unnamed"

@@ -14,6 +14,7 @@ from structlog.typing import FilteringBoundLogger
 
 from trunkline import logs
 from trunkline.ai.base import CallFacts, Emit, ToolCall
+from trunkline.ai.chat.faults import named
 from trunkline.ai.events import (
     AgentCommand,
     CallAnswered,
@@ -25,7 +26,7 @@ from trunkline.ai.handover import HandedOver
 from trunkline.ai.outer_edge import OuterEdge
 from trunkline.ai.patience import Patience
 from trunkline.ai.providers import _openai_live_messages as wire
-from trunkline.ai.providers._openai_account import NAME, closed, failed, named, refused, socket_address
+from trunkline.ai.providers._openai_account import NAME, closed, failed, refused, socket_address
 from trunkline.ai.providers._openai_history import History, pressed
 from trunkline.ai.providers._openai_live_functions import LiveFunctions
 from trunkline.ai.providers._openai_live_pacing import Pacer

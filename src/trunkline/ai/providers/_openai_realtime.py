@@ -7,6 +7,7 @@ from structlog.typing import FilteringBoundLogger
 
 from trunkline import logs
 from trunkline.ai.base import AgentSettings, CallFacts, Emit
+from trunkline.ai.chat.faults import named
 from trunkline.ai.events import (
     AgentCommand,
     CallAnswered,
@@ -26,7 +27,6 @@ from trunkline.ai.providers._openai_account import (
     OpenAISettings,
     closed,
     failed,
-    named,
     refused,
     socket_address,
 )
