@@ -10,10 +10,10 @@ import numpy as np
 
 from trunkline import registry
 from trunkline.ai.base import AgentSettings, CallFacts, Stt, SttSession, Tts, TtsSession
-from trunkline.ai.events import CallerSaid, ReplyAudio, ReplyEnded, ReplyText, SttEvent
-from trunkline.ai.standin import EarEvent, Play, TurnBegan, TurnText
+from trunkline.ai.events import CallerSaid, ReplyAudio, ReplyEnded, ReplyText, SpeechStarted, SpeechStopped, SttEvent
+from trunkline.ai.standin import EarEvent, Play, Trouble, TurnBegan, TurnText
 from trunkline.audio.convert import Converter
-from trunkline.audio.format import MULAW_8K, PCM16_8K, AudioFormat
+from trunkline.audio.format import ALAW_8K, MULAW_8K, PCM16_8K, PCM16_16K, PCM16_24K, AudioFormat
 from trunkline.testing.gate import Gate
 from trunkline.testing.standins import Hum, standing_in
 
@@ -21,6 +21,13 @@ P = ParamSpec("P")
 FACTS = CallFacts("call", "test")
 LINE = "I would like a table for two on Friday"
 HUM = asyncio.run(Hum().speak("Twelve chars", PCM16_8K))  # 720 ms of something like a voice
+
+
+FORMATS = [MULAW_8K, ALAW_8K, PCM16_8K, PCM16_16K, PCM16_24K]
+PASSING = [trouble for trouble in Trouble if trouble not in (Trouble.KEY, Trouble.QUOTA)]
+"""Troubles that another try may mend."""
+TURN = (100.0, 820.0)
+"""Where ``one_turn`` has its speech, in ms."""
 
 
 class Vendor:
@@ -52,6 +59,14 @@ class Vendor:
         return part
 
     @asynccontextmanager
+    async def ears(self, play: Play, model: str, **settings: Any) -> AsyncIterator[Stt]:
+        """A recogniser that is ready for calls, before the simulated vendor."""
+        async with self.standing_in(play) as url:
+            part = self.stt(url, model, **settings)
+            await part.warm_up()
+            yield part
+
+    @asynccontextmanager
     async def voice(
         self, play: Play, model: str, *, audio: AudioFormat = MULAW_8K, **settings: Any
     ) -> AsyncIterator[tuple["Kept", TtsSession, "asyncio.Task[None]"]]:
@@ -72,6 +87,11 @@ def hum(audio: AudioFormat, ms: int = 720) -> bytes:
 def silence(audio: AudioFormat, ms: int) -> bytes:
     """Nobody does."""
     return audio.silence(ms * audio.rate // 1000)
+
+
+def one_turn(audio: AudioFormat = MULAW_8K) -> list[bytes]:
+    """Pieces for ``listening``."""
+    return [silence(audio, 100), hum(audio, 720)]
 
 
 class Kept:
@@ -113,6 +133,21 @@ class Kept:
 
     def ended(self, generation: int) -> bool:
         return ReplyEnded(generation) in self.events
+
+
+def once(kept: Kept) -> None:
+    """One turn was told of, as it should be."""
+    assert kept.finals == [LINE]
+    said = kept.of(CallerSaid)
+    assert said[-1].final
+    assert not any(event.final for event in said[:-1])
+
+
+def placed(kept: Kept) -> None:
+    """And where it was."""
+    assert len(kept.of(SpeechStarted)) == len(kept.of(SpeechStopped)) == 1
+    assert abs(kept.of(SpeechStarted)[0].at_ms - TURN[0]) <= 20
+    assert abs(kept.of(SpeechStopped)[0].at_ms - TURN[1]) <= 20
 
 
 class Speaking:
