@@ -28,6 +28,7 @@ from structlog.typing import FilteringBoundLogger
 from trunkline.ai import messages, patience
 from trunkline.ai.base import SttEmit
 from trunkline.ai.events import CallerMayBeDone, CallerSaid, CallerWentOn, SpeechStarted, SpeechStopped
+from trunkline.ai.gaps import Gaps
 from trunkline.ai.line import Line
 from trunkline.ai.loudness import Loudness
 from trunkline.ai.patience import Patience
@@ -38,9 +39,6 @@ from trunkline.errors import ProviderError
 
 CHUNK_MS: Final = 60
 """Sent at a time; the vendor wants 100 ms or less."""
-
-GAP_MS: Final = 200
-"""Without audio from the call for so long, silence is sent; and again after as long."""
 
 QUIET_S: Final = 1.0
 """Of silence of both in a turn, at first, after which the connection is replaced."""
@@ -98,9 +96,8 @@ class TurnsSession:
         self._loop = asyncio.get_running_loop()
         self._socket = ProviderSocket(wire.NAME, self, patience=patience, log=log)
         self._line = Line(audio, CHUNK_MS, self._socket.send_binary)
+        self._gaps = Gaps(self._fill)
         self._loud = Loudness(audio)
-        self._timer: asyncio.TimerHandle | None = None
-        self._fed_at: float | None = None  # when audio last came, or was put in its place
         self._turn: Turn | None = None
         self._deaf = False  # to the rest of a turn that we ended, but the vendor did not
         self._ended_ms = 0.0  # the turn before
@@ -114,7 +111,7 @@ class TurnsSession:
     # --- from the cascade ---
 
     def hear(self, audio: bytes, now: float) -> None:
-        self._fed_at = now
+        self._gaps.fed(now)
         if chunk := self._line.hear(audio):
             self._loud.push(chunk)
             if self._turn is not None:
@@ -127,11 +124,8 @@ class TurnsSession:
     def turn_ended(self, at_ms: float) -> None: ...
 
     async def run(self) -> None:
-        self._timer = self._loop.call_later(GAP_MS / 1000, self._look)
-        try:
+        with self._gaps:
             await self._socket.run()
-        finally:
-            self._timer.cancel()
 
     # --- from the socket ---
 
@@ -278,16 +272,6 @@ class TurnsSession:
         """A voice is there, or was just now."""
         return self._loud.until_ms > 0 and self._line.heard_ms - self._loud.until_ms <= ONSET_MS
 
-    def _look(self) -> None:
-        """Has the call left a gap? The timer is moved when it fires, not with every frame."""
-        now = self._loop.time()
-        wait_s = GAP_MS / 1000
-        if self._fed_at is not None:
-            left_s = self._fed_at + wait_s - now
-            if left_s <= 0:
-                self._fed_at = now
-                self._loud.push(self._line.flush())
-                self._line.fill(GAP_MS)
-            else:
-                wait_s = left_s
-        self._timer = self._loop.call_later(wait_s, self._look)
+    def _fill(self, ms: float) -> None:
+        self._loud.push(self._line.flush())
+        self._line.fill(ms)

@@ -12,7 +12,6 @@ own silence a sign that the connection is dead.
 the rest again, and the texts are joined.
 """
 
-import asyncio
 from collections.abc import Callable
 from typing import Final
 
@@ -21,6 +20,7 @@ from structlog.typing import FilteringBoundLogger
 
 from trunkline.ai.base import SttEmit
 from trunkline.ai.events import CallerMayBeDone, CallerSaid, CallerWentOn, SpeechStarted, SpeechStopped
+from trunkline.ai.gaps import Gaps
 from trunkline.ai.line import Line
 from trunkline.ai.patience import Patience
 from trunkline.ai.providers import _deepgram_messages as wire
@@ -34,9 +34,6 @@ from trunkline.errors import ProviderError
 CHUNK_MS: Final = 40
 """Half of what the vendor recommends to send at a time: the end of a turn waits here for half as long, on average 20 ms
 less, for a dozen more messages a second."""
-
-GAP_MS: Final = 200
-"""Without audio from the call for so long, silence is sent; and again after as long."""
 
 IN_TURN_S: Final = 0.8
 """A connection that says nothing for so long in a turn is dead: it owes an update each quarter of a second."""
@@ -99,11 +96,9 @@ class FluxSession:
         self._log = log
         self._linear = _LINEAR[audio.encoding]
         self._silent_ms = eot_timeout_ms + PATIENCE_MS
-        self._loop = asyncio.get_running_loop()
         self._socket = ProviderSocket(wire.NAME, self, patience=patience, log=log)
         self._line = Line(audio, CHUNK_MS, self._socket.send_binary)
-        self._timer: asyncio.TimerHandle | None = None
-        self._fed_at: float | None = None  # when audio last came, or was put in its place
+        self._gaps = Gaps(self._line.fill)
         self._turn: Turn | None = None
         self._over = -1  # number of the connection's turn that we ended, but the vendor did not
         self._index = -1  # … and of the one it told of last
@@ -113,7 +108,7 @@ class FluxSession:
     # --- from the cascade ---
 
     def hear(self, audio: bytes, now: float) -> None:
-        self._fed_at = now
+        self._gaps.fed(now)
         if (chunk := self._line.hear(audio)) and self._turn is not None:
             self._watch(self._turn, chunk)
 
@@ -122,11 +117,8 @@ class FluxSession:
     def turn_ended(self, at_ms: float) -> None: ...
 
     async def run(self) -> None:
-        self._timer = self._loop.call_later(GAP_MS / 1000, self._look)
-        try:
+        with self._gaps:
             await self._socket.run()
-        finally:
-            self._timer.cancel()
 
     # --- from the socket ---
 
@@ -278,19 +270,6 @@ class FluxSession:
         elif turn.forced_ms is None and now_ms - self._loud_ms >= self._silent_ms:
             turn.forced_ms = now_ms
             self._socket.send(wire.FORCE_END_TURN)
-
-    def _look(self) -> None:
-        """Has the call left a gap? The timer is moved when it fires, not with every frame."""
-        now = self._loop.time()
-        wait_s = GAP_MS / 1000
-        if self._fed_at is not None:
-            left_s = self._fed_at + wait_s - now
-            if left_s <= 0:
-                self._fed_at = now
-                self._line.fill(GAP_MS)
-            else:
-                wait_s = left_s
-        self._timer = self._loop.call_later(wait_s, self._look)
 
 
 def _mean(words: list[wire.HeardWord]) -> float:
