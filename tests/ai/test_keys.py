@@ -7,8 +7,11 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
+from trunkline.ai.base import ProviderSpec
 from trunkline.ai.keys import KeyAnswer, KeyQuestion, ask, check_key
 from trunkline.errors import ConfigError
+
+ACME = ProviderSpec(name="acme", title="Acme", key="api_key", key_from="https://acme.example/keys")
 
 
 class Vendor(BaseHTTPRequestHandler):
@@ -48,8 +51,8 @@ def test_what_a_vendor_answers(url: str, key: str, answer: KeyAnswer) -> None:
 def test_a_vendor_may_refuse_in_another_way(url: str) -> None:
     question = KeyQuestion(url, {"Authorization": "limited"}, refusals=(429,))
     assert asyncio.run(ask(question)) is KeyAnswer.REFUSED
-    with pytest.raises(ConfigError, match="refuses the key in KEY"):
-        asyncio.run(check_key("Vendor", "KEY", url, question.headers, "https://example.com", refusals=(429,)))
+    with pytest.raises(ConfigError, match="refuses the key in ACME_API_KEY"):
+        asyncio.run(check_key(ACME, question))
 
 
 @pytest.mark.parametrize("nowhere", ["http://127.0.0.1:9/", "not a URL", "http://[::1/"])
@@ -59,12 +62,12 @@ def test_nobody_there(nowhere: str) -> None:
 
 def test_a_refused_key_is_one_sentence_without_the_key(url: str) -> None:
     with pytest.raises(ConfigError) as refusal:
-        asyncio.run(check_key("Acme", "ACME_API_KEY", url, {"Authorization": "bad"}, "https://acme.example/keys"))
+        asyncio.run(check_key(ACME, KeyQuestion(url, {"Authorization": "bad"})))
     assert str(refusal.value) == "Acme refuses the key in ACME_API_KEY: get another one at https://acme.example/keys"
 
 
 def test_a_key_that_cannot_be_checked_stops_nothing() -> None:
-    asyncio.run(check_key("Acme", "ACME_API_KEY", "http://127.0.0.1:9/", {}, "https://acme.example/keys"))
+    asyncio.run(check_key(ACME, KeyQuestion("http://127.0.0.1:9/")))
 
 
 def test_a_question_shows_no_key() -> None:

@@ -102,6 +102,11 @@ class ProviderSpec(msgspec.Struct, frozen=True):
     models: tuple[str, ...] = ()  # what may stand behind the slash, the default first; others are passed on as they are
     about: str = ""  # Markdown: what it does, in what formats, what is worth knowing
 
+    @property
+    def key_setting(self) -> str:
+        """The name of the environment variable that holds its key; empty where it needs none."""
+        return f"{self.name}_{self.key}".upper() if self.key else ""
+
 
 @runtime_checkable
 class AgentProvider(Protocol):

@@ -52,11 +52,6 @@ class Known(NamedTuple):
     roles: Sequence[str]
     stands_in: bool
 
-    @property
-    def key_setting(self) -> str:
-        """The name of the environment variable that holds its key; empty where it needs none."""
-        return f"{self.spec.name}_{self.spec.key}".upper() if self.spec.key else ""
-
 
 def known(provider: object) -> Known:
     """What ``provider``, a ``PROVIDER``, is. Raises ``AttributeError`` if it says nothing about itself."""
@@ -73,7 +68,7 @@ def page(providers: Iterable[object]) -> str:
 
 def _row(one: Known) -> str:
     able = " | ".join("yes" if role in one.roles else "" for role in ROLES)
-    key = f"`{one.key_setting}`" if one.key_setting else "none"
+    key = f"`{one.spec.key_setting}`" if one.spec.key_setting else "none"
     return f"| [{one.spec.name}](#{one.spec.name}) | {able} | {key} | {'yes' if one.stands_in else ''} |\n"
 
 
@@ -85,8 +80,8 @@ def _section(one: Known) -> str:
         lines.append(
             f"Models known when this was written, the default first: {models}. Others are passed on as named.\n"
         )
-    if one.key_setting:
-        lines.append(f"Key: `{one.key_setting}`, from {spec.key_from}.\n")
+    if spec.key_setting:
+        lines.append(f"Key: `{spec.key_setting}`, from {spec.key_from}.\n")
     if spec.offline:
         lines.append(f"Without a key or a network: {spec.offline}.\n")
     if settings := _settings(spec):

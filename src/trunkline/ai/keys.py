@@ -7,6 +7,7 @@ import httpx
 import msgspec
 
 from trunkline import logs
+from trunkline.ai.base import ProviderSpec
 from trunkline.ai.http import client
 from trunkline.errors import ConfigError
 
@@ -56,21 +57,13 @@ async def ask(question: KeyQuestion) -> KeyAnswer:
     return KeyAnswer.UNREACHABLE if answer.status_code >= 500 else KeyAnswer.ACCEPTED
 
 
-async def check_key(
-    title: str,
-    setting: str,
-    url: str,
-    headers: dict[str, str],
-    key_from: str,
-    *,
-    refusals: tuple[int, ...] = KeyQuestion("").refusals,
-) -> None:
+async def check_key(spec: ProviderSpec, question: KeyQuestion) -> None:
     """Raises ``ConfigError`` if the vendor refuses the key. One that can't be reached now is worth a line in the log:
     a network's hiccup need not keep a gateway from starting."""
-    match await ask(KeyQuestion(url, headers, refusals)):
+    match await ask(question):
         case KeyAnswer.REFUSED:
-            raise ConfigError(f"{title} refuses the key in {setting}: get another one at {key_from}")
+            raise ConfigError(f"{spec.title} refuses the key in {spec.key_setting}: get another one at {spec.key_from}")
         case KeyAnswer.UNREACHABLE:
-            _log.warning("provider not reachable: its key was not checked", provider=title)
+            _log.warning("provider not reachable: its key was not checked", provider=spec.title)
         case KeyAnswer.ACCEPTED:
             pass

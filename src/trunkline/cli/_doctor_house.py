@@ -10,7 +10,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from trunkline import registry
-from trunkline.ai.guide import Known, known
+from trunkline.ai.base import ProviderSpec
+from trunkline.ai.guide import known
 from trunkline.ai.keys import KeyAnswer, KeyedProvider, ask
 from trunkline.ai.models import find_silero
 from trunkline.ai.providers import espeak
@@ -78,24 +79,24 @@ async def _providers(config: Config) -> list[Finding]:
 
 
 async def _provider(one: Any, config: Config) -> Finding:
-    what = known(one)
-    title, offline = f"provider {what.spec.name}", _offline(what)
-    own = config.provider(what.spec)
-    if not what.spec.key:
+    spec = known(one).spec
+    title, offline = f"provider {spec.name}", _offline(spec)
+    own = config.provider(spec)
+    if not spec.key:
         return Finding(title, "ok", "needs no key")
-    if not getattr(own, what.spec.key):
-        return Finding(title, "missing", f"{what.key_setting} is not set: get one at {what.spec.key_from}{offline}")
+    if not getattr(own, spec.key):
+        return Finding(title, "missing", f"{spec.key_setting} is not set: get one at {spec.key_from}{offline}")
     if not isinstance(one, KeyedProvider):
-        return Finding(title, "ok", f"{what.key_setting} is set; it can't be tried out from here")
+        return Finding(title, "ok", f"{spec.key_setting} is set; it can't be tried out from here")
     told: dict[KeyAnswer, Callable[[], Finding]] = {
-        KeyAnswer.ACCEPTED: lambda: Finding(title, "ok", f"{what.key_setting} is accepted"),
+        KeyAnswer.ACCEPTED: lambda: Finding(title, "ok", f"{spec.key_setting} is accepted"),
         KeyAnswer.REFUSED: lambda: Finding(
-            title, "bad", f"{what.key_setting} is refused: get another one at {what.spec.key_from}{offline}"
+            title, "bad", f"{spec.key_setting} is refused: get another one at {spec.key_from}{offline}"
         ),
         KeyAnswer.UNREACHABLE: lambda: Finding(title, "bad", f"not reachable from here{offline}"),
     }
     return told[await ask(one.key_question(own))]()
 
 
-def _offline(what: Known) -> str:
-    return f"; offline instead: {what.spec.offline}" if what.spec.offline else ""
+def _offline(spec: ProviderSpec) -> str:
+    return f"; offline instead: {spec.offline}" if spec.offline else ""

@@ -69,12 +69,11 @@ class Preset:
 
     async def check(self, own: ChatSettings) -> None:
         """Tries the key, or whether a server without keys is there. Raises ``ConfigError``."""
-        spec, question = self.spec, self.key_question(own)
-        if spec.key:
-            setting = f"{spec.name}_{spec.key}".upper()
-            await check_key(spec.title, setting, question.url, question.headers, spec.key_from)
+        question = self.key_question(own)
+        if self.spec.key:
+            await check_key(self.spec, question)
         elif await ask(question) is KeyAnswer.UNREACHABLE:
-            _log.warning("model server not reachable yet", provider=spec.title)
+            _log.warning("model server not reachable yet", provider=self.spec.title)
 
     def key_question(self, own: ChatSettings) -> KeyQuestion:
         """For ``trunkline doctor``."""

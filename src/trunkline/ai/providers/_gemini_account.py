@@ -12,8 +12,6 @@ from trunkline.ai.session import Address
 from trunkline.errors import Fault, ProviderError
 
 NAME: Final = "gemini"
-TITLE: Final = "Google Gemini"
-KEY_FROM: Final = "https://aistudio.google.com/apikey"
 
 _SERVICE: Final = "google.ai.generativelanguage"
 

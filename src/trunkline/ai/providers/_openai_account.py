@@ -17,8 +17,6 @@ from trunkline.ai.session import Address
 from trunkline.errors import ProviderError
 
 NAME: Final = "openai"
-TITLE: Final = "OpenAI"
-KEY_FROM: Final = "https://platform.openai.com/api-keys"
 
 
 class OpenAISettings(msgspec.Struct, frozen=True):

@@ -20,7 +20,6 @@ from trunkline.ai.standin import Play
 from trunkline.audio.format import ALAW_8K, MULAW_8K, PCM16_8K, PCM16_16K, PCM16_24K, AudioFormat
 
 FORMATS: Final[tuple[AudioFormat, ...]] = (MULAW_8K, ALAW_8K, PCM16_8K, PCM16_16K, PCM16_24K)
-KEY_FROM: Final = "https://play.cartesia.ai/keys"
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -53,8 +52,7 @@ class Cartesia:
         self._patience = Patience.towards(settings)
 
     async def warm_up(self) -> None:
-        question = key_question(self._own)
-        await check_key("Cartesia", "CARTESIA_API_KEY", question.url, question.headers, KEY_FROM)
+        await check_key(PROVIDER.spec, key_question(self._own))
 
     async def close(self) -> None: ...
 
@@ -163,7 +161,7 @@ class _Provider:
         title="Cartesia",
         settings=Settings,
         key="api_key",
-        key_from=KEY_FROM,
+        key_from="https://play.cartesia.ai/keys",
         offline="--agent local",
         models=("sonic-3.5", "sonic-3", "ink-2", "ink-whisper"),
         about=ABOUT,

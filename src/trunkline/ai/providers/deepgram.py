@@ -23,7 +23,6 @@ from trunkline.ai.standin import Play
 from trunkline.audio.format import ALAW_8K, MULAW_8K, PCM16_8K, PCM16_16K, PCM16_24K, AudioFormat, Encoding
 
 FORMATS: Final[tuple[AudioFormat, ...]] = (MULAW_8K, ALAW_8K, PCM16_8K, PCM16_16K, PCM16_24K)
-KEY_FROM: Final = "https://console.deepgram.com"
 
 _ENCODINGS: Final = {Encoding.MULAW: "mulaw", Encoding.ALAW: "alaw", Encoding.PCM16: "linear16"}
 
@@ -58,8 +57,7 @@ class Deepgram:
         self._patience = Patience.towards(settings)
 
     async def warm_up(self) -> None:
-        question = key_question(self._own)
-        await check_key("Deepgram", "DEEPGRAM_API_KEY", question.url, question.headers, KEY_FROM)
+        await check_key(PROVIDER.spec, key_question(self._own))
 
     async def close(self) -> None: ...
 
@@ -180,7 +178,7 @@ class _Provider:
         title="Deepgram",
         settings=Settings,
         key="api_key",
-        key_from=KEY_FROM,
+        key_from="https://console.deepgram.com",
         offline="--agent local",
         models=("flux-general-en", "flux-general-multi", "nova-3", "aura-2-thalia-en", "flux-alexis-en"),
         about=ABOUT,

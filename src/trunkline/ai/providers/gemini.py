@@ -9,7 +9,7 @@ from trunkline import registry
 from trunkline.ai.base import AgentModel, AgentSession, AgentSettings, CallFacts, Emit, ProviderSpec, Vad
 from trunkline.ai.keys import KeyQuestion, check_key
 from trunkline.ai.models import vad_at_hand
-from trunkline.ai.providers._gemini_account import KEY_FROM, NAME, TITLE, GeminiSettings, key_question
+from trunkline.ai.providers._gemini_account import NAME, GeminiSettings, key_question
 from trunkline.ai.providers._gemini_families import MODELS, family_of, model_of
 from trunkline.ai.providers._gemini_live import LiveSession
 from trunkline.ai.standin import Play
@@ -37,8 +37,7 @@ class _Agent:
         return LiveSession(self, facts, hears, emit)
 
     async def warm_up(self) -> None:
-        question = key_question(self.own)
-        await check_key(TITLE, "GEMINI_API_KEY", question.url, question.headers, KEY_FROM, refusals=question.refusals)
+        await check_key(PROVIDER.spec, key_question(self.own))
         await self.vad.warm_up()
 
     async def close(self) -> None:
@@ -70,10 +69,10 @@ Not supported: video, Vertex AI, ephemeral tokens, changing instructions in mid-
 class _Provider:
     spec = ProviderSpec(
         name=NAME,
-        title=TITLE,
+        title="Google Gemini",
         settings=GeminiSettings,
         key="api_key",
-        key_from=KEY_FROM,
+        key_from="https://aistudio.google.com/apikey",
         offline="the agent local, or a simulated Gemini: trunkline demo --model gemini",
         models=MODELS,
         about=ABOUT,

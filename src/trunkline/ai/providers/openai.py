@@ -11,7 +11,7 @@ from trunkline.ai.base import AgentModel, AgentSession, AgentSettings, CallFacts
 from trunkline.ai.chat.account import Dialect, Wishes
 from trunkline.ai.chat.llm import Chat
 from trunkline.ai.keys import KeyQuestion, check_key
-from trunkline.ai.providers._openai_account import KEY_FROM, NAME, TITLE, OpenAISettings, account, key_question
+from trunkline.ai.providers._openai_account import NAME, OpenAISettings, account, key_question
 from trunkline.ai.providers._openai_live import FORMATS as LIVE_FORMATS
 from trunkline.ai.providers._openai_live import LiveSession
 from trunkline.ai.providers._openai_opening import FORMATS
@@ -94,17 +94,16 @@ class _Agent:
 
 
 async def _check(own: OpenAISettings) -> None:
-    question = key_question(own)
-    await check_key(TITLE, "OPENAI_API_KEY", question.url, question.headers, KEY_FROM)
+    await check_key(PROVIDER.spec, key_question(own))
 
 
 class _Provider:
     spec = ProviderSpec(
         name=NAME,
-        title=TITLE,
+        title="OpenAI",
         settings=OpenAISettings,
         key="api_key",
-        key_from=KEY_FROM,
+        key_from="https://platform.openai.com/api-keys",
         offline="the agent local, or a simulated OpenAI: trunkline demo --model openai",
         models=MODELS,
         about=ABOUT,
