@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, nullcontext
 from typing import Any
 
-from openai_leg import Letters, quiet, tone
+from openai_leg import quiet, tone
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
@@ -31,7 +31,7 @@ from trunkline.ai.standin import Play
 from trunkline.audio.format import MULAW_8K, PCM16_24K, AudioFormat
 from trunkline.testing.standins import standing_in
 
-__all__ = ["Leg", "Letters", "Tap", "on_the_line", "quiet", "tone"]
+__all__ = ["Leg", "Tap", "on_the_line", "quiet", "tone"]
 
 PROVIDER = registry.load("ai.providers", "gemini")
 FACTS = CallFacts("call-1", "test")

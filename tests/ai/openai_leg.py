@@ -64,25 +64,6 @@ def all_at_once(stories: Mapping[str, Coroutine[Any, Any, None]]) -> None:
     asyncio.run(run())
 
 
-class Letters:
-    """A voice that says each character as 40 ms of its own."""
-
-    async def speak(self, text: str, audio: AudioFormat) -> bytes:
-        return b"".join(audio.silence(0) or bytes([ord(c) & 0x7F | 1]) * audio.bytes_for(40) for c in text)
-
-
-class Noise:
-    """A voice in which every moment of every text sounds different, so that what was heard can be found again."""
-
-    async def speak(self, text: str, audio: AudioFormat) -> bytes:
-        dice = np.random.default_rng(list(text.strip().encode()))
-        assert audio == MULAW_8K
-        # Mu-law codes of loud samples, of either sign.
-        codes = dice.integers(8, 40, audio.rate * 45 * len(text) // 1000) | dice.choice([0, 128])
-        loud: list[int] = codes.tolist()
-        return bytes(loud)
-
-
 class Tap:
     """A proxy in front of the stand-in that keeps what was said, both ways: (seconds, from us, message)."""
 

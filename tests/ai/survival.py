@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 import structlog
-from vendor_calls import Tone, hum, silence, tone
+from voices import Tone, hum, silence, tone
 
 from trunkline import logs, registry
 from trunkline.ai.agent import Agent

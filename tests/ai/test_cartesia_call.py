@@ -4,7 +4,7 @@ import asyncio
 
 import msgspec
 import pytest
-from vendor_calls import Tone, hum, silence, tone
+from voices import Tone, hum, silence, tone
 
 from trunkline import registry
 from trunkline.ai.agent import Agent

@@ -15,14 +15,13 @@ from vendor_calls import (
     Endless,
     Kept,
     Vendor,
-    hum,
     in_real_time,
     listening,
     once,
     one_turn,
     placed,
-    silence,
 )
+from voices import hum, silence
 
 from trunkline import logs
 from trunkline.ai.events import CallerSaid, SpeechStarted, SpeechStopped

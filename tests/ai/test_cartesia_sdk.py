@@ -9,7 +9,8 @@ import httpx
 import pytest
 from cartesia import AsyncCartesia
 from cartesia.types.websocket_response import Chunk, Done, Error, Timestamps
-from vendor_calls import Tone, Vendor, hum, silence, tone
+from vendor_calls import Vendor
+from voices import Tone, hum, silence, tone
 from websockets.exceptions import InvalidStatus
 
 from trunkline.ai.standin import WRONG_KEY

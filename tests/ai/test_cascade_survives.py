@@ -10,7 +10,7 @@ from typing import Any, Final
 import pytest
 import structlog
 from survival import ANSWER, ASKED, PARTS, SPOKEN, Case, Survived, keep_line, survive
-from vendor_calls import tone
+from voices import tone
 
 from trunkline.ai.excuses import DEAF, LOST_FOR_WORDS
 from trunkline.ai.manners import Manners

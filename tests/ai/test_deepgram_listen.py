@@ -12,14 +12,13 @@ from vendor_calls import (
     Endless,
     Kept,
     Vendor,
-    hum,
     in_real_time,
     listening,
     once,
     one_turn,
-    silence,
     together,
 )
+from voices import hum, silence
 
 from trunkline import logs
 from trunkline.ai.events import CallerMayBeDone, CallerSaid, SpeechStopped

@@ -10,7 +10,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
-from vendor_calls import FACTS, LINE, Kept, Tone, Vendor, hum, listening, silence, talking, tone
+from vendor_calls import FACTS, LINE, Kept, Vendor, listening, talking
+from voices import Tone, hum, silence, tone
 
 from trunkline.ai.standin import WRONG_KEY
 from trunkline.audio.format import MULAW_8K

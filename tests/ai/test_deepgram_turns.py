@@ -4,8 +4,9 @@ import asyncio
 from typing import Any
 
 import msgspec
-from vendor_calls import FACTS, Kept, Vendor, hum, silence
+from vendor_calls import FACTS, Kept, Vendor
 from virtual_loop import timeless
+from voices import hum, silence
 
 from trunkline.ai.events import CallerMayBeDone, CallerSaid, CallerWentOn, SpeechStarted, SpeechStopped
 from trunkline.audio.format import MULAW_8K

@@ -14,15 +14,14 @@ from vendor_calls import (
     TURN,
     Kept,
     Vendor,
-    hum,
     in_real_time,
     listening,
     once,
     one_turn,
     placed,
-    silence,
     together,
 )
+from voices import hum, silence
 
 from trunkline.ai.events import CallerMayBeDone, CallerSaid, CallerWentOn, SpeechStarted, SpeechStopped
 from trunkline.ai.standin import Place, Trouble

@@ -5,7 +5,8 @@ import base64
 from typing import Any
 
 import pytest
-from gemini_leg import PROVIDER, Leg, Letters, Tap, on_the_line, quiet, tone
+from gemini_leg import PROVIDER, Leg, Tap, on_the_line, quiet, tone
+from voices import Letters
 
 from trunkline.ai.base import AgentSettings, Message
 from trunkline.ai.events import (

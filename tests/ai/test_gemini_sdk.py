@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from gemini_leg import Leg, Letters, Tap, on_the_line, quiet, tone
+from gemini_leg import Leg, Tap, on_the_line, quiet, tone
 from google import genai
 from google.genai import types
 from tls_door import behind_tls
+from voices import Letters
 
 from trunkline.ai.events import KeyPressed, ReplyEnded
 from trunkline.ai.standin import Answer, Place, Trouble

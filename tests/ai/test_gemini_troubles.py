@@ -4,7 +4,8 @@ import asyncio
 from itertools import product
 
 import pytest
-from gemini_leg import Leg, Letters, Tap, on_the_line, quiet, tone
+from gemini_leg import Leg, Tap, on_the_line, quiet, tone
+from voices import Letters
 
 from trunkline.ai.events import ReplyEnded, SpeechStarted, SpeechStopped
 from trunkline.ai.manners import Manners

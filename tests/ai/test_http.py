@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from survival import PARTS, VENDORS
 from tls_door import behind_tls
-from vendor_calls import Kept, Tone, Vendor, talking
+from vendor_calls import Kept, Vendor, talking
+from voices import Tone
 
 from trunkline.ai.agent import Agent
 from trunkline.ai.http import client, tls

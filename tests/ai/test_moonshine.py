@@ -15,7 +15,8 @@ from made_moonshine import WORDS, tiny, tiny_streaming
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 from typer.testing import CliRunner
-from vendor_calls import FACTS, Kept, listening, silence
+from vendor_calls import FACTS, Kept, listening
+from voices import silence
 
 from trunkline import registry
 from trunkline.ai.base import AgentSettings

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import msgspec
 import pytest
-from openai_leg import Noise, Tap, quiet, tone
+from openai_leg import Tap, quiet, tone
+from voices import Noise
 
 from trunkline import registry
 from trunkline.ai.agent import Agent

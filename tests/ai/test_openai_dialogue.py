@@ -5,7 +5,8 @@ import base64
 from typing import Any
 
 import pytest
-from openai_leg import Leg, Letters, Tap, on_the_line, quiet, tone
+from openai_leg import Leg, Tap, on_the_line, quiet, tone
+from voices import Letters
 
 from trunkline.ai.base import Message
 from trunkline.ai.events import (

@@ -4,7 +4,8 @@ import asyncio
 from itertools import product
 from typing import Any
 
-from openai_leg import Leg, Noise, Tap, all_at_once, on_the_line, quiet, tone
+from openai_leg import Leg, Tap, all_at_once, on_the_line, quiet, tone
+from voices import Noise
 
 from trunkline.ai.events import (
     AgentFailed,

@@ -12,8 +12,9 @@ import pytest
 from openai import AsyncOpenAI, BaseModel
 from openai.types.live import ClientEvent, ConnectServerEvent
 from openai.types.realtime import RealtimeClientEvent, RealtimeServerEvent
-from openai_leg import Letters, Noise, Tap, on_the_line, quiet, tone
+from openai_leg import Tap, on_the_line, quiet, tone
 from pydantic import TypeAdapter
+from voices import Letters, Noise
 
 from trunkline.ai.events import KeyPressed, ReplyAudio, ReplyEnded, ReplyInterrupted
 from trunkline.ai.standin import Answer, Place, Trouble

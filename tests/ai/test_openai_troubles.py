@@ -4,7 +4,8 @@ import asyncio
 from itertools import product
 
 import pytest
-from openai_leg import Leg, Letters, all_at_once, on_the_line, quiet, tone
+from openai_leg import Leg, all_at_once, on_the_line, quiet, tone
+from voices import Letters
 
 from trunkline.ai.events import ReplyEnded, SpeechStarted, SpeechStopped
 from trunkline.ai.standin import Place, Play, Trouble

@@ -16,7 +16,8 @@ from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from vendor_calls import FACTS, Kept, hum, listening, silence
+from vendor_calls import FACTS, Kept, listening
+from voices import hum, silence
 
 from trunkline import registry
 from trunkline.ai.base import AgentSettings, Stt

@@ -6,23 +6,29 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequen
 from contextlib import asynccontextmanager
 from typing import Any, ParamSpec
 
-import numpy as np
+from voices import Tone, hum, silence
 
 from trunkline import registry
 from trunkline.ai.base import AgentSettings, CallFacts, Stt, SttSession, Tts, TtsSession
-from trunkline.ai.events import CallerSaid, ReplyAudio, ReplyEnded, ReplyText, SpeechStarted, SpeechStopped, SttEvent
+from trunkline.ai.events import (
+    CallerSaid,
+    ReplyAudio,
+    ReplyEnded,
+    ReplyText,
+    SpeechStarted,
+    SpeechStopped,
+    Stage,
+    StageReached,
+    SttEvent,
+)
 from trunkline.ai.standin import EarEvent, Play, Trouble, TurnBegan, TurnText
-from trunkline.audio.convert import Converter
 from trunkline.audio.format import ALAW_8K, MULAW_8K, PCM16_8K, PCM16_16K, PCM16_24K, AudioFormat
 from trunkline.testing.gate import Gate
-from trunkline.testing.standins import Hum, standing_in
+from trunkline.testing.standins import play, standing_in
 
 P = ParamSpec("P")
 FACTS = CallFacts("call", "test")
 LINE = "I would like a table for two on Friday"
-HUM = asyncio.run(Hum().speak("Twelve chars", PCM16_8K))  # 720 ms of something like a voice
-
-
 FORMATS = [MULAW_8K, ALAW_8K, PCM16_8K, PCM16_16K, PCM16_24K]
 PASSING = [trouble for trouble in Trouble if trouble not in (Trouble.KEY, Trouble.QUOTA)]
 """Troubles that another try may mend."""
@@ -76,17 +82,6 @@ class Vendor:
             assert audio in part.speaks
             async with talking(part, audio=audio) as call:
                 yield call
-
-
-def hum(audio: AudioFormat, ms: int = 720) -> bytes:
-    """Somebody speaks for so long."""
-    pcm = (HUM * (1 + ms // 720))[: 16 * ms]
-    return Converter(PCM16_8K, audio).process(pcm)
-
-
-def silence(audio: AudioFormat, ms: int) -> bytes:
-    """Nobody does."""
-    return audio.silence(ms * audio.rate // 1000)
 
 
 def one_turn(audio: AudioFormat = MULAW_8K) -> list[bytes]:
@@ -220,22 +215,27 @@ async def talking(
         await part.close()
 
 
-def tone(text: str, audio: AudioFormat) -> bytes:
-    """What ``Tone`` says: 40 ms for each letter, of a pitch that follows the letters."""
-    time_s = np.arange(320) / 8000
-    parts = [8000 * np.sin(2 * np.pi * (200 + 15 * (ord(letter) % 64)) * time_s) for letter in text]
-    pcm = np.concatenate([np.zeros(0), *parts]).astype("<i2").tobytes()
-    return Converter(PCM16_8K, audio).process(pcm)
+def toned(*, lead_ms: int = 0, **timing: Any) -> Play:
+    """A vendor that speaks with ``Tone``, much faster than life."""
+    return play([""], voice=Tone(lead_ms), **{"voice_ms": 10, "speed": 40, **timing})
 
 
-class Tone:
-    """A voice whose audio tells which text it is, after ``lead_ms`` of silence."""
+def say(session: TtsSession, generation: int, *pieces: str) -> None:
+    """A whole reply."""
+    for piece in pieces:
+        session.say(piece, generation)
+    session.finish(generation)
 
-    def __init__(self, lead_ms: int = 0) -> None:
-        self._lead_ms = lead_ms
 
-    async def speak(self, text: str, audio: AudioFormat) -> bytes:
-        return silence(audio, self._lead_ms) + tone(text, audio)
+def in_order(kept: Kept, generation: int) -> None:
+    """The order that every voice keeps."""
+    mine = [event for event in kept.events if event.generation == generation]
+    assert mine[0] == StageReached(Stage.SYNTHESIS_STARTED, generation)
+    assert mine[1] == StageReached(Stage.SYNTHESIS_FIRST_BYTE, generation)
+    assert isinstance(mine[2], ReplyText)
+    assert mine[-1] == ReplyEnded(generation)
+    assert [type(event) for event in mine].count(StageReached) == 2
+    assert [type(event) for event in mine].count(ReplyEnded) == 1
 
 
 class Endless:
