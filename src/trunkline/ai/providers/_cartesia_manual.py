@@ -7,7 +7,6 @@ acknowledges when all words of the audio before that have come.
 **A connection lost** is replaced, and the new one hears again all audio since the last turn's end.
 """
 
-import asyncio
 from typing import Final
 
 from structlog.typing import FilteringBoundLogger
@@ -15,6 +14,7 @@ from structlog.typing import FilteringBoundLogger
 from trunkline.ai import messages, patience
 from trunkline.ai.base import SttEmit
 from trunkline.ai.events import CallerSaid
+from trunkline.ai.last_words import ANSWER_S, LastWords
 from trunkline.ai.line import Line
 from trunkline.ai.patience import Patience
 from trunkline.ai.providers import _cartesia_messages as wire
@@ -24,15 +24,6 @@ from trunkline.errors import ProviderError
 
 CHUNK_MS: Final = 40
 """Sent at a time. A turn's end sends what is left, so that this delays words that may change only."""
-
-ANSWER_S: Final = 0.7
-"""A connection that says nothing for so long after ``finalize`` is dead."""
-
-WORDS_S: Final = 1.3
-"""After a turn's end for its last words, a new connection included. Then it has to do with those that came."""
-
-MUTE_TURNS: Final = 2
-"""Turns in a row without any answer, after which it is not the connection."""
 
 MARGIN_MS: Final = 1000
 """Audio kept between turns: the beginning of one that the voice detector has not noticed yet."""
@@ -50,9 +41,9 @@ class ManualSession:
         self._address = address
         self._emit = emit
         self._log = log
-        self._loop = asyncio.get_running_loop()
         self._socket = ProviderSocket(wire.NAME, self, patience=patience, log=log)
         self._line = Line(audio, CHUNK_MS, self._socket.send_binary)
+        self._last = LastWords(wire.NAME, self._give, log)
         self._finals: list[tuple[float, str]] = []  # (where in the call they came, words with their own spaces)
         self._interim = ""
         self._speaking = False
@@ -60,8 +51,6 @@ class ManualSession:
         self._finalized_ms = 0.0  # up to here they were asked for
         self._asked = 0  # answers that are due on this connection
         self._told = ""
-        self._mute = 0  # turns since the vendor last said something
-        self._deadline: asyncio.TimerHandle | None = None
 
     # --- from the cascade ---
 
@@ -82,14 +71,14 @@ class ManualSession:
             return
         self._line.flush()
         self._speaking, self._waiting = False, True
-        self._deadline = self._loop.call_later(WORDS_S, self._give_up)
+        self._last.wait()
         self._finalize()
 
     async def run(self) -> None:
         try:
             await self._socket.run()
         finally:
-            self._no_deadline()
+            self._last.stop()
 
     # --- from the socket ---
 
@@ -97,8 +86,7 @@ class ManualSession:
         return self._address
 
     def opened(self) -> None:
-        if self._mute >= MUTE_TURNS:
-            raise ProviderError(wire.NAME, "transient", "hears and does not answer")
+        self._last.check()
         self._socket.ready()  # this vendor's first message is the first words
         self._line.restart()
         if self._waiting:
@@ -107,7 +95,7 @@ class ManualSession:
     def received(self, data: bytes, binary: bool) -> None:
         match messages.read(wire.HEARD, data):
             case wire.Heard(text, is_final):
-                self._mute = 0
+                self._last.heard()
                 if is_final:
                     self._finals.append((self._line.heard_ms, text))
                     self._interim = ""
@@ -115,7 +103,7 @@ class ManualSession:
                     self._interim = text
                 self._tell()
             case wire.Finalized():
-                self._mute = 0
+                self._last.heard()
                 self._asked = max(0, self._asked - 1)
                 if not self._asked:
                     self._socket.expect(None)
@@ -152,13 +140,6 @@ class ManualSession:
             self._asked += 1
             self._socket.expect(ANSWER_S)
 
-    def _give_up(self) -> None:
-        self._deadline = None
-        if self._waiting:
-            self._log.warning("words did not come in time")
-            self._mute += 1
-            self._give()
-
     def _give(self) -> None:
         """The turn's words, all there are."""
         text = self._text().strip() or self._told
@@ -166,13 +147,8 @@ class ManualSession:
         self._interim = self._told = ""
         self._waiting = False
         self._line.done(self._finalized_ms)
-        self._no_deadline()
+        self._last.stop()
         self._emit(CallerSaid(text, final=True))
 
     def _text(self) -> str:
         return "".join(text for _, text in self._finals) + self._interim
-
-    def _no_deadline(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None

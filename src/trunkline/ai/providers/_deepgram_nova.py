@@ -11,13 +11,13 @@ endpointing from seeing the pause.
 they lie in the call, so none is taken twice.
 """
 
-import asyncio
 from typing import Final
 
 from structlog.typing import FilteringBoundLogger
 
 from trunkline.ai.base import SttEmit
 from trunkline.ai.events import CallerSaid, SpeechStarted, SpeechStopped
+from trunkline.ai.last_words import ANSWER_S, LastWords
 from trunkline.ai.line import Line
 from trunkline.ai.patience import Patience
 from trunkline.ai.providers import _deepgram_messages as wire
@@ -32,17 +32,8 @@ CHUNK_MS: Final = 40
 KEEP_ALIVE_S: Final = 4.0
 """The vendor closes a socket on which it hears nothing for ten seconds, and asks for this every three to five."""
 
-ANSWER_S: Final = 0.7
-"""A connection that says nothing for so long after ``Finalize`` is dead."""
-
-WORDS_S: Final = 1.3
-"""After a turn's end for its last words, a new connection included. Then it has to do with those that came."""
-
 IN_TURN_S: Final = 2.5
-"""The same in the middle of a turn of Nova's own: interim results come each second or so."""
-
-MUTE_TURNS: Final = 2
-"""Turns in a row without any answer, after which it is not the connection."""
+"""A connection that says nothing for so long in a turn of Nova's own is dead: interim results come each second."""
 
 LEAD_MS: Final = 500
 """Words that ended this long before the turn began are not of it: somebody in the background."""
@@ -64,11 +55,11 @@ class NovaSession:
         self._emit = emit
         self._log = log
         self._turns = turns
-        self._loop = asyncio.get_running_loop()
         self._socket = ProviderSocket(
             wire.NAME, self, patience=patience, log=log, heartbeat_s=KEEP_ALIVE_S, heartbeat=wire.KEEP_ALIVE
         )
         self._line = Line(audio, CHUNK_MS, self._socket.send_binary)
+        self._last = LastWords(wire.NAME, self._give_up, log)
         self._finals: list[Word] = []  # of the turn, or since the last one
         self._interim: tuple[Word, ...] = ()
         self._final_ms = 0.0  # words up to here are final
@@ -77,8 +68,6 @@ class NovaSession:
         self._ended_ms: float | None = None  # … is over, and its words are waited for
         self._found_ms = 0.0  # … which was found out here: words that begin before are of it
         self._told = ""
-        self._mute = 0  # turns since the vendor last said something
-        self._deadline: asyncio.TimerHandle | None = None
 
     # --- from the cascade ---
 
@@ -101,14 +90,14 @@ class NovaSession:
         if self._is_covered(at_ms):
             self._give()
             return
-        self._deadline = self._loop.call_later(WORDS_S, self._give_up)
+        self._last.wait()
         self._finalize()
 
     async def run(self) -> None:
         try:
             await self._socket.run()
         finally:
-            self._no_deadline()
+            self._last.stop()
 
     # --- from the socket ---
 
@@ -116,8 +105,7 @@ class NovaSession:
         return self._address
 
     def opened(self) -> None:
-        if self._mute >= MUTE_TURNS:
-            raise ProviderError(wire.NAME, "transient", "hears and does not answer")
+        self._last.check()
         self._socket.ready()  # this vendor's first message may be the first words
         self._line.restart()
         if self._ended_ms is not None:
@@ -153,7 +141,7 @@ class NovaSession:
     # --- words ---
 
     def _heard(self, results: wire.Results) -> None:
-        self._mute = 0
+        self._last.heard()
         until_ms = self._line.position_ms(results.start + results.duration)
         best = results.channel.alternatives[0] if results.channel.alternatives else wire.Alternative("")
         words = tuple(self._placed(word) for word in wire.words(best.words))
@@ -201,12 +189,8 @@ class NovaSession:
             self._socket.expect(ANSWER_S)
 
     def _give_up(self) -> None:
-        self._deadline = None
-        if self._ended_ms is not None:
-            self._log.warning("words did not come in time")
-            self._mute += 1
-            self._finals += self._interim
-            self._give()
+        self._finals += self._interim
+        self._give()
 
     def _give(self) -> None:
         """The turn's words. Those that began after its end was found are the next one's."""
@@ -215,14 +199,9 @@ class NovaSession:
         if mine:
             self._settled_ms = mine[-1].end_ms
         self._began_ms = self._ended_ms = None
-        self._no_deadline()
+        self._last.stop()
         self._socket.expect(None)
         self._emit(CallerSaid(_text(mine), final=True, confidence=confidence_of(mine)))
-
-    def _no_deadline(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
 
     def _placed(self, word: Word) -> Word:
         place = self._line.position_ms
