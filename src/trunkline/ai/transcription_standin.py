@@ -16,7 +16,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
-from trunkline.ai.standin import WRONG_KEY, Ears, Place, Play, Trouble, TurnEnded, stall
+from trunkline.ai.chat.refusals import REFUSALS, key_refusal, refusal
+from trunkline.ai.standin import Ears, Place, Play, Trouble, TurnEnded, stall
 from trunkline.audio.floats import to_pcm16
 from trunkline.audio.format import AudioFormat, Encoding
 from trunkline.audio.sound_files import ContainerSound
@@ -55,10 +56,8 @@ def transcription_routes(play: Play, prefix: str = "/v1") -> Sequence[BaseRoute]
 
 
 async def _transcribe(play: Play, hearing: dict[AudioFormat, Ears], request: Request) -> Response:
-    scheme, _, key = request.headers.get("authorization", "").partition(" ")
-    key = key if scheme == "Bearer" else request.headers.get("api-key", "")
-    if key in ("", WRONG_KEY):
-        return _error(401, "invalid_api_key")
+    if refused := key_refusal(request.headers):
+        return refused
     trouble = play.trouble(Place.CONNECT)
     if refused := await _refused(trouble):
         return refused
@@ -69,9 +68,9 @@ async def _transcribe(play: Play, hearing: dict[AudioFormat, Ears], request: Req
     try:
         audio, pcm16 = _recording(_form(request.headers.get("content-type", ""), body))
     except (_Strange, AudioError, ValueError):
-        return _error(400, "invalid_value")
+        return refusal(400, "invalid_value")
     if len(pcm16) < SHORTEST_S * audio.rate * audio.sample_bytes:
-        return _error(400, "audio_too_short")
+        return refusal(400, "audio_too_short")
     await asyncio.sleep(play.stt_ms / 1000)
     trouble = trouble or play.trouble(Place.ANSWERING)
     if refused := await _refused(trouble):
@@ -94,7 +93,7 @@ def _answer(words: str, trouble: Trouble | None) -> Response:
         case None:
             return JSONResponse({"text": words})
         case _:
-            return _error(*_REFUSALS[trouble])
+            return refusal(*REFUSALS[trouble])
 
 
 def _half(body: bytes, trouble: Trouble) -> Response:
@@ -109,22 +108,6 @@ def _half(body: bytes, trouble: Trouble) -> Response:
     return StreamingResponse(pieces(), headers={"Content-Length": str(len(body))}, media_type="application/json")
 
 
-# --- who is let in -----------------------------------------------------------------------------------------------
-
-_REFUSALS: Final = {
-    Trouble.KEY: (401, "invalid_api_key"),
-    Trouble.QUOTA: (429, "insufficient_quota"),
-    Trouble.RATE_LIMIT: (429, "rate_limit_exceeded"),
-    Trouble.FAULT: (500, "server_error"),
-}
-
-
-def _error(status: int, code: str) -> Response:
-    headers = {"Retry-After": "0.1"} if code == "rate_limit_exceeded" else None
-    error = {"message": "simulated", "type": "invalid_request_error", "param": None, "code": code}
-    return JSONResponse({"error": error}, status, headers)
-
-
 async def _refused(trouble: Trouble | None) -> Response | None:
     """The answer to a request that goes wrong before there are words."""
     match trouble:
@@ -136,7 +119,7 @@ async def _refused(trouble: Trouble | None) -> Response | None:
         case None | Trouble.GARBAGE | Trouble.UNKNOWN:
             return None
         case _:
-            return _error(*_REFUSALS[trouble])
+            return refusal(*REFUSALS[trouble])
 
 
 # --- the form (RFC 7578, RFC 2046 §5.1.1) --------------------------------------------------------------------------

@@ -14,7 +14,8 @@ from starlette.routing import BaseRoute, Route
 
 from trunkline.ai.base import Message, ToolCall, ToolSpec
 from trunkline.ai.chat.messages import Call
-from trunkline.ai.standin import WRONG_KEY, Answer, Place, Play, Trouble, stall
+from trunkline.ai.chat.refusals import REFUSALS, error, key_refusal, refusal
+from trunkline.ai.standin import Answer, Place, Play, Trouble, stall
 
 KEEP_ALIVE: Final = b": a comment, as some servers send to keep the connection\n\n"
 
@@ -60,7 +61,9 @@ def routes(play: Play, prefix: str = "/v1") -> Sequence[BaseRoute]:
         return await _complete(play, request)
 
     async def models(request: Request) -> Response:
-        return _unlocked(request) or JSONResponse({"object": "list", "data": [{"id": "stand-in", "object": "model"}]})
+        return key_refusal(request.headers) or JSONResponse(
+            {"object": "list", "data": [{"id": "stand-in", "object": "model"}]}
+        )
 
     return [
         Route(f"{prefix}/chat/completions", completions, methods=["POST"]),
@@ -68,44 +71,17 @@ def routes(play: Play, prefix: str = "/v1") -> Sequence[BaseRoute]:
     ]
 
 
-def error(status: int, code: str, kind: str, headers: dict[str, str] | None = None) -> Response:
-    """A refusal, in the words that servers use."""
-    body = {"error": {"message": "simulated", "type": kind, "param": None, "code": code}}
-    return JSONResponse(body, status, headers)
-
-
-def _unlocked(request: Request) -> Response | None:
-    scheme, _, key = request.headers.get("authorization", "").partition(" ")
-    key = key if scheme == "Bearer" else request.headers.get("api-key", "")
-    if key in ("", WRONG_KEY):
-        return error(401, "invalid_api_key", "invalid_request_error")
-    return None
-
-
-def refusal(play: Play, place: Place) -> Response | None:
-    """The trouble that is due at ``place``, where it is one of an HTTP answer."""
-    match play.trouble(place):
-        case Trouble.KEY:
-            return error(401, "invalid_api_key", "invalid_request_error")
-        case Trouble.QUOTA:
-            return error(429, "insufficient_quota", "insufficient_quota")
-        case Trouble.RATE_LIMIT:
-            return error(429, "rate_limit_exceeded", "requests", {"Retry-After": "0.1"})
-        case Trouble.FAULT | Trouble.GARBAGE | Trouble.UNKNOWN | Trouble.CUT | Trouble.STALL:
-            return error(500, "internal", "server_error")
-        case None:
-            return None
-
-
 async def _complete(play: Play, request: Request) -> Response:
-    if refused := _unlocked(request) or refusal(play, Place.CONNECT):
+    if refused := key_refusal(request.headers):
         return refused
+    if trouble := play.trouble(Place.CONNECT):
+        return refusal(*REFUSALS.get(trouble, REFUSALS[Trouble.FAULT]))
     try:
         wanted = msgspec.json.decode(await request.body(), type=_Wanted)
         history = [_message(said) for said in wanted.messages]
         _check(wanted)
     except (msgspec.DecodeError, UnicodeDecodeError, ValueError):
-        return error(400, "invalid_value", "invalid_request_error")
+        return refusal(400, "invalid_value")
     tools = [ToolSpec(tool.function.name, tool.function.description, tool.function.parameters) for tool in wanted.tools]
     answer = play.mind(history, tools)
     return StreamingResponse(_stream(play, answer, wanted), media_type="text/event-stream")
@@ -185,16 +161,11 @@ async def _trouble(trouble: Trouble | None) -> AsyncIterator[bytes]:
             yield b"data: {not JSON\n\n"
         case Trouble.UNKNOWN:
             yield KEEP_ALIVE + b"event: surprise\n" + _chunk({"surprise": True})
-        case Trouble.FAULT | Trouble.KEY:
-            yield _event({"error": {"message": "simulated", "type": "server_error", "code": None}})
-        case Trouble.QUOTA:
-            yield _event(
-                {"error": {"message": "simulated", "type": "insufficient_quota", "code": "insufficient_quota"}}
-            )
-        case Trouble.RATE_LIMIT:
-            yield _event({"error": {"message": "simulated", "type": "requests", "code": "rate_limit_exceeded"}})
         case None:
             pass
+        case _:
+            _, code, kind = REFUSALS[Trouble.FAULT if trouble is Trouble.KEY else trouble]
+            yield _event({"error": error(code, kind)})
 
 
 def _chunk(delta: dict[str, Any], finish: str | None = None) -> bytes:

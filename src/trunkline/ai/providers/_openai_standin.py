@@ -5,7 +5,7 @@
 import asyncio
 import contextlib
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 from starlette.requests import Request
@@ -14,14 +14,8 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from trunkline.ai import standin
-from trunkline.ai.standin import WRONG_KEY, Place, Play, Trouble
-
-REFUSALS: Final = {
-    Trouble.KEY: (401, "invalid_request_error", "invalid_api_key"),
-    Trouble.QUOTA: (429, "insufficient_quota", "insufficient_quota"),
-    Trouble.RATE_LIMIT: (429, "requests", "rate_limit_exceeded"),
-    Trouble.FAULT: (500, "server_error", "server_error"),
-}
+from trunkline.ai.chat.refusals import REFUSALS, error, key_refusal, refusal
+from trunkline.ai.standin import Place, Play, Trouble
 
 
 def routes(play: Play) -> Sequence[BaseRoute]:
@@ -32,7 +26,7 @@ def routes(play: Play) -> Sequence[BaseRoute]:
     async def realtime(socket: WebSocket) -> None:
         model = socket.query_params.get("model", "")
         if set(socket.query_params) != {"model"} or not model.startswith("gpt-realtime"):
-            await socket.send_denial_response(refusal(400, "invalid_request_error", "model_not_found"))
+            await socket.send_denial_response(refusal(400, "model_not_found"))
         elif "openai-beta" in socket.headers:
             await socket.accept()
             await socket.send_json(error_event("beta_api_shape_disabled"))
@@ -42,14 +36,12 @@ def routes(play: Play) -> Sequence[BaseRoute]:
 
     async def live(socket: WebSocket) -> None:
         if set(socket.query_params):
-            await socket.send_denial_response(refusal(400, "invalid_request_error", "unknown_parameter"))
+            await socket.send_denial_response(refusal(400, "unknown_parameter"))
         elif await admitted(socket, play):
             await LiveEnd(socket, play).serve()
 
     async def models(request: Request) -> Response:
-        if refused := key_refusal(request.headers):
-            return refusal(*refused)
-        return JSONResponse({"object": "list", "data": []})
+        return key_refusal(request.headers) or JSONResponse({"object": "list", "data": []})
 
     return [
         Route("/v1/models", models),
@@ -58,22 +50,9 @@ def routes(play: Play) -> Sequence[BaseRoute]:
     ]
 
 
-def key_refusal(headers: Any) -> tuple[int, str, str] | None:
-    """A key of the right form that is not the wrong one is good."""
-    scheme, _, key = headers.get("authorization", "").partition(" ")
-    key = key if scheme == "Bearer" else headers.get("api-key", "")
-    return None if key and key != WRONG_KEY else REFUSALS[Trouble.KEY]
-
-
-def refusal(status: int, kind: str, code: str) -> Response:
-    """An answer in the vendor's form."""
-    return JSONResponse({"error": {"message": "simulated", "type": kind, "param": None, "code": code}}, status)
-
-
 def error_event(code: str, kind: str = "invalid_request_error", event_id: str | None = None) -> dict[str, Any]:
     """The vendor's word for what went wrong."""
-    error = {"type": kind, "code": code, "message": "simulated", "param": None, "event_id": event_id}
-    return {"type": "error", "event_id": "event_error", "error": error}
+    return {"type": "error", "event_id": "event_error", "error": {**error(code, kind), "event_id": event_id}}
 
 
 async def admitted(socket: WebSocket, play: Play) -> bool:
@@ -84,8 +63,11 @@ async def admitted(socket: WebSocket, play: Play) -> bool:
         return False
     if trouble is Trouble.STALL:
         await standin.stall()
-    if refused := key_refusal(socket.headers) or (trouble and REFUSALS.get(trouble)):
-        await socket.send_denial_response(refusal(*refused))
+    refused = key_refusal(socket.headers)
+    if refused is None and trouble is not None and trouble in REFUSALS:
+        refused = refusal(*REFUSALS[trouble])
+    if refused is not None:
+        await socket.send_denial_response(refused)
         return False
     await socket.accept()
     if trouble is Trouble.GARBAGE:
@@ -184,7 +166,7 @@ class End:
             case Trouble.RATE_LIMIT:
                 await self.send(self.error("rate_limit_exceeded", "requests"))
             case _:
-                _, kind, code = REFUSALS[trouble]
+                _, code, kind = REFUSALS[trouble]
                 await self.send(self.error(code, kind))
                 await self.socket.close(3000 if trouble is Trouble.KEY else 1011, f"{kind}.{code}")
                 self._stalled = True
