@@ -1,182 +1,34 @@
-"""One simulated call's worth of a Gemini session: audio in faster than real time, replies heard as they would be, and
-everything that went over the vendor's wire kept.
-"""
+"""Calls with a simulated Gemini, whose sessions hear with a detector of ours: see ``live_leg``."""
 
-import asyncio
-import json
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
-from openai_leg import quiet, tone
-from websockets.asyncio.client import connect
-from websockets.asyncio.server import ServerConnection, serve
-from websockets.exceptions import ConnectionClosed
+import live_leg
+from live_leg import Leg
 
 from trunkline import registry
-from trunkline.ai.base import AgentModel, AgentSettings, CallFacts
-from trunkline.ai.events import (
-    AgentEvent,
-    AgentFailed,
-    CallAnswered,
-    CallerSaid,
-    ReplyAudio,
-    ReplyEnded,
-    ReplyHeard,
-    ReplyInterrupted,
-    ReplyStarted,
-    ReplyText,
-)
 from trunkline.ai.standin import Play
 from trunkline.audio.format import MULAW_8K, PCM16_24K, AudioFormat
-from trunkline.testing.standins import standing_in
-
-__all__ = ["Leg", "Tap", "on_the_line", "quiet", "tone"]
 
 PROVIDER = registry.load("ai.providers", "gemini")
-FACTS = CallFacts("call-1", "test")
-FASTER = 8
 
 
-class Tap:
-    """A proxy in front of the stand-in that keeps what was said, both ways: (seconds, from us, message)."""
-
-    def __init__(self) -> None:
-        self.said: list[tuple[float, bool, dict[str, Any]]] = []
-        self.sockets = 0
+class Tap(live_leg.Tap):
+    """What was said, by its only key."""
 
     def sent(self, key: str) -> list[Any]:
-        return [message[key] for _, ours, message in self.said if ours and key in message]
+        return [message[key] for message in self.of(True) if key in message]
 
     def received(self, key: str) -> list[Any]:
-        return [message[key] for _, ours, message in self.said if not ours and key in message]
+        return [message[key] for message in self.of(False) if key in message]
 
     def activities(self) -> list[str]:
         """When the vendor heard the caller."""
         given = [name for realtime in self.sent("realtimeInput") for name in realtime]
         return [name for name in given if name.startswith("activity")]
 
-    @asynccontextmanager
-    async def between(self, upstream: str) -> AsyncIterator[str]:
-        """Gives the base URL that leads through here to ``upstream`` (http://…)."""
 
-        async def handle(near: ServerConnection) -> None:
-            assert near.request is not None
-            self.sockets += 1
-            url = upstream.replace("http", "ws", 1) + near.request.path
-            headers = {"x-goog-api-key": near.request.headers["x-goog-api-key"]}
-            async with connect(url, additional_headers=headers, max_size=None, proxy=None) as far:
-                passing = [self._pass(near, far, True), self._pass(far, near, False)]
-                await asyncio.wait(map(asyncio.create_task, passing), return_when=asyncio.FIRST_COMPLETED)
-                if far.close_code == 1006 or near.close_code == 1006:
-                    near.transport.abort()
-                    far.transport.abort()
-                elif far.close_code is not None:
-                    await near.close(far.close_code, far.close_reason or "")
-
-        async with serve(handle, "127.0.0.1", 0, max_size=None) as server:
-            yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-            server.close(close_connections=True)
-
-    async def _pass(self, source: Any, sink: Any, ours: bool) -> None:
-        try:
-            async for message in source:
-                try:
-                    self.said.append((asyncio.get_running_loop().time(), ours, json.loads(message)))
-                except ValueError:
-                    self.said.append((asyncio.get_running_loop().time(), ours, {"garbage": True}))
-                await sink.send(message)
-        except ConnectionClosed:
-            pass
-
-
-class Leg:
-    """An agent session in a call that hears every reply to its end, ``FASTER`` than real time."""
-
-    def __init__(self, model: AgentModel, wire: AudioFormat = MULAW_8K, *, hears_replies: bool = True) -> None:
-        self.wire = wire
-        self.events: list[tuple[float, AgentEvent]] = []
-        self._loop = asyncio.get_running_loop()
-        self.session = model.open(FACTS, hears=wire, speaks=PCM16_24K, emit=self._emit)
-        self._hears_replies = hears_replies
-        self.pending = 0  # replies that are being heard
-        self.fed_ms = 0.0
-        self._changed = asyncio.Event()
-        self.answers: Callable[[AgentEvent], None] = lambda event: None
-        """Does what the call would, while it is being told."""
-
-    def _emit(self, event: AgentEvent) -> None:
-        self.events.append((self._loop.time(), event))
-        if isinstance(event, ReplyEnded) and self._hears_replies:
-            self.pending += 1
-            ms = PCM16_24K.ms(len(self.audio(event.generation)))
-            self._loop.call_later(ms / 1000 / FASTER, self._heard, event.generation)
-        self.answers(event)
-        self._changed.set()
-
-    def _heard(self, generation: int) -> None:
-        self.pending -= 1
-        self.heard(generation)
-
-    def heard(self, generation: int) -> None:
-        """It was heard to its end."""
-        self.session.tell(ReplyHeard(generation, self.text(generation)), self._loop.time())
-
-    def interrupt(self, generation: int, ms: float, text: str) -> None:
-        """The caller heard so much."""
-        self.session.tell(ReplyInterrupted(generation, ms, text), self._loop.time())
-
-    def of(self, kind: type) -> list[Any]:
-        return [event for _, event in self.events if isinstance(event, kind)]
-
-    def text(self, generation: int) -> str:
-        return "".join(event.text for event in self.of(ReplyText) if event.generation == generation)
-
-    def audio(self, generation: int) -> bytes:
-        return b"".join(event.audio for event in self.of(ReplyAudio) if event.generation == generation)
-
-    def texts(self) -> list[str]:
-        """What the agent said, reply by reply."""
-        return [self.text(event.generation) for event in self.of(ReplyStarted)]
-
-    def words(self) -> list[str]:
-        """What the caller said."""
-        return [event.text for event in self.of(CallerSaid) if event.final]
-
-    @property
-    def failure(self) -> str:
-        return next((event.reason for event in self.of(AgentFailed)), "")
-
-    def feed(self, audio: bytes) -> None:
-        """Some of the caller's audio, now."""
-        self.fed_ms += self.wire.ms(len(audio))
-        # The detector takes a pause of the clock for a gap in the audio: it has the audio's own.
-        self.session.hear(audio, self.fed_ms / 1000)
-
-    async def say(self, *pieces: bytes) -> None:
-        """The caller's audio, in frames, ``FASTER`` than real time."""
-        audio = b"".join(pieces)
-        size = self.wire.bytes_for(20)
-        began = self._loop.time()
-        for i, at in enumerate(range(0, len(audio), size)):
-            await asyncio.sleep(began + i * 0.020 / FASTER - self._loop.time())
-            self.feed(audio[at : at + size])
-
-    async def until(self, done: Callable[[], object], seconds: float = 4) -> None:
-        """While the caller is silent."""
-        async with asyncio.timeout(seconds):
-            while not done():
-                self._changed.clear()
-                self.feed(self.wire.silence(self.wire.rate // 50))
-                await asyncio.sleep(0.020 / FASTER)
-
-    async def greeted(self) -> None:
-        """The greeting was heard."""
-        await self.until(lambda: self.of(ReplyEnded) and not self.pending)
-
-
-@asynccontextmanager
-async def on_the_line(
+def on_the_line(
     play: Play,
     *,
     tap: Tap | None = None,
@@ -184,21 +36,8 @@ async def on_the_line(
     hears_replies: bool = True,
     wire: AudioFormat = MULAW_8K,
     **settings: Any,
-) -> AsyncIterator[Leg]:
+) -> AbstractAsyncContextManager[Leg]:
     """A call with a simulated Gemini; speech is what is loud."""
-    async with standing_in(play, names=["gemini"]) as vendors:
-        given = dict(vendors.settings("gemini"))
-        async with nullcontext(given["base_url"]) if tap is None else tap.between(given["base_url"]) as base_url:
-            kind = PROVIDER.spec.settings
-            wanted = AgentSettings(
-                own=kind(**(given | {"base_url": base_url} | (own or {}))),
-                **{"options": {"vad": "energy"}, **settings},
-            )
-            leg = Leg(PROVIDER.agent(wanted), wire, hears_replies=hears_replies)
-            run = asyncio.create_task(leg.session.run())
-            leg.session.tell(CallAnswered(), 0.0)
-            try:
-                yield leg
-            finally:
-                run.cancel()
-                await asyncio.gather(run, return_exceptions=True)
+    settings = {"options": {"vad": "energy"}, **settings}
+    call = {"wire": wire, "speaks": PCM16_24K, "hears_replies": hears_replies, "by_audio": True}
+    return live_leg.held("gemini", play, tap=tap, own=own, settings=settings, **call)

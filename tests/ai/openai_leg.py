@@ -1,217 +1,35 @@
-"""One simulated call's worth of an agent session: audio in faster than real time, replies heard as they would be, and
-everything that went over the vendor's wire kept.
-"""
+"""Calls with a simulated OpenAI: see ``live_leg``."""
 
-import asyncio
-import json
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
-import numpy as np
-from websockets.asyncio.client import connect
-from websockets.asyncio.server import ServerConnection, serve
-from websockets.exceptions import ConnectionClosed
+import live_leg
+from live_leg import FASTER, Leg
 
-from trunkline.ai.base import AgentModel, AgentSettings, CallFacts
-from trunkline.ai.events import (
-    AgentEvent,
-    AgentFailed,
-    CallAnswered,
-    CallerSaid,
-    ReplyAudio,
-    ReplyEnded,
-    ReplyHeard,
-    ReplyStarted,
-    ReplyText,
-)
-from trunkline.ai.providers.openai import PROVIDER
 from trunkline.ai.standin import Play
-from trunkline.audio import g711
 from trunkline.audio.format import MULAW_8K, AudioFormat
-from trunkline.testing.standins import standing_in
-
-FACTS = CallFacts("call-1", "test")
-FASTER = 8
 
 
-def tone(ms: float, hz: float = 300) -> bytes:
-    """A sound that is taken for speech, in mu-law."""
-    at = np.arange(int(8 * ms)) / 8000
-    return g711.encode_mulaw((8000 * np.sin(2 * np.pi * hz * at)).astype("<i2").tobytes())
-
-
-def quiet(ms: float) -> bytes:
-    """Silence in mu-law."""
-    return MULAW_8K.silence(int(8 * ms))
-
-
-def all_at_once(stories: Mapping[str, Coroutine[Any, Any, None]]) -> None:
-    """Real time is shared. What fails says which of them it was."""
-
-    async def named(name: str, story: Coroutine[Any, Any, None]) -> None:
-        try:
-            await story
-        except Exception as error:
-            error.add_note(name)
-            raise
-
-    async def run() -> None:
-        async with asyncio.TaskGroup() as group:
-            for name, story in stories.items():
-                group.create_task(named(name, story))
-
-    asyncio.run(run())
-
-
-class Tap:
-    """A proxy in front of the stand-in that keeps what was said, both ways: (seconds, from us, message)."""
-
-    def __init__(self) -> None:
-        self.said: list[tuple[float, bool, dict[str, Any]]] = []
-        self.sockets = 0
+class Tap(live_leg.Tap):
+    """What was said, by its type."""
 
     def sent(self, kind: str) -> list[dict[str, Any]]:
-        return [message for _, ours, message in self.said if ours and message["type"] == kind]
+        return [message for message in self.of(True) if message["type"] == kind]
 
     def received(self, kind: str) -> list[dict[str, Any]]:
-        return [message for _, ours, message in self.said if not ours and message.get("type") == kind]
-
-    @asynccontextmanager
-    async def between(self, upstream: str) -> AsyncIterator[str]:
-        """Gives the base URL that leads through here to ``upstream`` (http://…)."""
-
-        async def handle(near: ServerConnection) -> None:
-            assert near.request is not None
-            self.sockets += 1
-            url = upstream.replace("http", "ws", 1) + near.request.path
-            headers = {"Authorization": near.request.headers["Authorization"]}
-            async with connect(url, additional_headers=headers, max_size=None, proxy=None) as far:
-                await asyncio.wait(
-                    [
-                        asyncio.create_task(self._pass(near, far, True)),
-                        asyncio.create_task(self._pass(far, near, False)),
-                    ],
-                    return_when=asyncio.FIRST_COMPLETED,
-                )
-                if far.close_code == 1006 or near.close_code == 1006:
-                    near.transport.abort()
-                    far.transport.abort()
-                elif far.close_code is not None:
-                    await near.close(far.close_code, far.close_reason or "")
-
-        async with serve(handle, "127.0.0.1", 0, max_size=None) as server:
-            yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-            server.close(close_connections=True)
-
-    async def _pass(self, source: Any, sink: Any, ours: bool) -> None:
-        try:
-            async for message in source:
-                try:
-                    self.said.append((asyncio.get_running_loop().time(), ours, json.loads(message)))
-                except ValueError:
-                    self.said.append((asyncio.get_running_loop().time(), ours, {"type": "garbage"}))
-                await sink.send(message)
-        except ConnectionClosed:
-            pass
+        return [message for message in self.of(False) if message.get("type") == kind]
 
 
-class Leg:
-    """An agent session in a call that hears every reply to its end, ``FASTER`` than real time."""
-
-    def __init__(
-        self, model: AgentModel, wire: AudioFormat = MULAW_8K, *, hears_replies: bool = True, faster: int = FASTER
-    ) -> None:
-        self.wire = wire
-        self.events: list[tuple[float, AgentEvent]] = []
-        self.session = model.open(FACTS, hears=wire, speaks=wire, emit=self._emit)
-        self._loop = asyncio.get_running_loop()
-        self._hears_replies = hears_replies
-        self._faster = faster
-        self.pending = 0  # replies that are being heard
-        self.fed_ms = 0.0
-        self._changed = asyncio.Event()
-
-    def _emit(self, event: AgentEvent) -> None:
-        self.events.append((self._loop.time(), event))
-        if isinstance(event, ReplyEnded) and self._hears_replies:
-            self.pending += 1
-            ms = self.wire.ms(len(self.audio(event.generation)))
-            began = next(
-                (at for at, e in self.events if isinstance(e, ReplyAudio) and e.generation == event.generation), 0.0
-            )
-            self._loop.call_at(began + ms / 1000 / self._faster, self._heard, event.generation)
-        self._changed.set()
-
-    def _heard(self, generation: int) -> None:
-        self.pending -= 1
-        self.session.tell(ReplyHeard(generation, self.text(generation)), self._loop.time())
-
-    def of(self, kind: type) -> list[Any]:
-        return [event for _, event in self.events if isinstance(event, kind)]
-
-    def text(self, generation: int) -> str:
-        return "".join(event.text for event in self.of(ReplyText) if event.generation == generation)
-
-    def audio(self, generation: int) -> bytes:
-        return b"".join(event.audio for event in self.of(ReplyAudio) if event.generation == generation)
-
-    def texts(self) -> list[str]:
-        """What the agent said, reply by reply."""
-        return [self.text(event.generation) for event in self.of(ReplyStarted)]
-
-    def words(self) -> list[str]:
-        """What the caller said."""
-        return [event.text for event in self.of(CallerSaid) if event.final]
-
-    @property
-    def failure(self) -> str:
-        return next((event.reason for event in self.of(AgentFailed)), "")
-
-    def feed(self, audio: bytes) -> None:
-        """Some of the caller's audio, now."""
-        self.fed_ms += self.wire.ms(len(audio))
-        self.session.hear(audio, self._loop.time())
-
-    async def say(self, *pieces: bytes) -> None:
-        """The caller's audio, in frames, ``FASTER`` than real time."""
-        audio = b"".join(pieces)
-        size = self.wire.bytes_for(20)
-        began = self._loop.time()
-        for i, at in enumerate(range(0, len(audio), size)):
-            await asyncio.sleep(began + i * 0.020 / self._faster - self._loop.time())
-            self.feed(audio[at : at + size])
-
-    async def until(self, done: Callable[[], object], seconds: float = 4) -> None:
-        """While the caller is silent."""
-        async with asyncio.timeout(seconds):
-            while not done():
-                self._changed.clear()
-                self.feed(self.wire.silence(self.wire.rate // 50))
-                await asyncio.sleep(0.020 / self._faster)
-
-
-@asynccontextmanager
-async def on_the_line(
+def on_the_line(
     play: Play,
     *,
     tap: Tap | None = None,
     own: dict[str, Any] | None = None,
     hears_replies: bool = True,
     faster: int = FASTER,
+    wire: AudioFormat = MULAW_8K,
     **settings: Any,
-) -> AsyncIterator[Leg]:
+) -> AbstractAsyncContextManager[Leg]:
     """A call with a simulated OpenAI."""
-    async with standing_in(play, names=["openai"]) as vendors:
-        given = dict(vendors.settings("openai"))
-        async with nullcontext(given["base_url"]) if tap is None else tap.between(given["base_url"]) as base_url:
-            kind = PROVIDER.spec.settings
-            wanted = AgentSettings(own=kind(**(given | {"base_url": base_url} | (own or {}))), **settings)
-            leg = Leg(PROVIDER.agent(wanted), hears_replies=hears_replies, faster=faster)
-            run = asyncio.create_task(leg.session.run())
-            leg.session.tell(CallAnswered(), 0.0)
-            try:
-                yield leg
-            finally:
-                run.cancel()
-                await asyncio.gather(run, return_exceptions=True)
+    call = {"wire": wire, "speaks": wire, "hears_replies": hears_replies, "faster": faster}
+    return live_leg.held("openai", play, tap=tap, own=own, settings=settings, **call)

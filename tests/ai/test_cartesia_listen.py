@@ -7,20 +7,8 @@ import msgspec
 import numpy as np
 import pytest
 import structlog
-from vendor_calls import (
-    FACTS,
-    FORMATS,
-    LINE,
-    TURN,
-    Endless,
-    Kept,
-    Vendor,
-    in_real_time,
-    listening,
-    once,
-    one_turn,
-    placed,
-)
+from real_time import in_real_time
+from vendor_calls import FACTS, FORMATS, LINE, TURN, Endless, Kept, Vendor, listening, once, one_turn, placed
 from voices import hum, silence
 
 from trunkline import logs

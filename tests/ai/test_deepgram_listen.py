@@ -4,20 +4,8 @@ import asyncio
 
 import pytest
 import structlog
-from vendor_calls import (
-    FACTS,
-    FORMATS,
-    LINE,
-    TURN,
-    Endless,
-    Kept,
-    Vendor,
-    in_real_time,
-    listening,
-    once,
-    one_turn,
-    together,
-)
+from real_time import in_real_time, together
+from vendor_calls import FACTS, FORMATS, LINE, TURN, Endless, Kept, Vendor, listening, once, one_turn
 from voices import hum, silence
 
 from trunkline import logs

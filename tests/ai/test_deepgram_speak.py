@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 import structlog
-from vendor_calls import Vendor, in_real_time, say, toned
+from real_time import in_real_time
+from vendor_calls import Vendor, say, toned
 from voices import tone
 
 from trunkline import logs

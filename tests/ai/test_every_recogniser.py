@@ -6,21 +6,8 @@ import asyncio
 
 import msgspec
 import pytest
-from vendor_calls import (
-    FACTS,
-    FORMATS,
-    LINE,
-    PASSING,
-    TURN,
-    Kept,
-    Vendor,
-    in_real_time,
-    listening,
-    once,
-    one_turn,
-    placed,
-    together,
-)
+from real_time import in_real_time, together
+from vendor_calls import FACTS, FORMATS, LINE, PASSING, TURN, Kept, Vendor, listening, once, one_turn, placed
 from voices import hum, silence
 
 from trunkline.ai.events import CallerMayBeDone, CallerSaid, CallerWentOn, SpeechStarted, SpeechStopped

@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 import structlog
-from vendor_calls import FORMATS, PASSING, Vendor, in_order, in_real_time, say, together, toned
+from real_time import in_real_time, together
+from vendor_calls import FORMATS, PASSING, Vendor, in_order, say, toned
 from voices import silence, tone
 
 from trunkline import logs

@@ -8,7 +8,8 @@ from typing import Any
 
 import msgspec
 import pytest
-from gemini_leg import FACTS, PROVIDER, quiet, tone
+from gemini_leg import PROVIDER
+from live_leg import FACTS, quiet, tone
 from msgspec import UNSET
 
 from trunkline.ai.base import AgentSettings

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 import msgspec
 import pytest
-from gemini_leg import Tap, quiet, tone
+from gemini_leg import Tap
+from live_leg import quiet, tone
 from voices import Letters
 
 from trunkline import registry

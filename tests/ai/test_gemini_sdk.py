@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from gemini_leg import Leg, Tap, on_the_line, quiet, tone
+from gemini_leg import Tap, on_the_line
 from google import genai
 from google.genai import types
+from live_leg import Leg, quiet, tone
+from real_time import in_real_time
 from tls_door import behind_tls
 from voices import Letters
 
@@ -105,47 +107,45 @@ def test_the_judge_does_judge() -> None:
 # --- the client ---------------------------------------------------------------------------------------------------
 
 
-def test_the_sdks_client_holds_a_session_with_the_stand_in(tmp_path: Path) -> None:
-    async def story() -> None:
-        game = play(("What now?",), voice=Letters(), mind=lambda history, tools: Answer("So it is."), speed=60)
-        async with (
-            standing_in(game, names=["gemini"]) as vendors,
-            behind_tls(vendors.settings("gemini")["base_url"], tmp_path) as (base_url, certificate),
-        ):
-            trusting = ssl.create_default_context(cafile=certificate)
-            options = types.HttpOptions(
-                base_url=base_url, api_version="v1beta", async_client_args={"ssl": trusting, "verify": trusting}
-            )
-            client = genai.Client(api_key="key", http_options=options)
-            config = types.LiveConnectConfig(
-                response_modalities=[types.Modality.AUDIO],
-                system_instruction="Be kind.",
-                input_audio_transcription=types.AudioTranscriptionConfig(),
-                output_audio_transcription=types.AudioTranscriptionConfig(),
-                session_resumption=types.SessionResumptionConfig(),
-                realtime_input_config=types.RealtimeInputConfig(
-                    automatic_activity_detection=types.AutomaticActivityDetection(disabled=True)
-                ),
-            )
-            async with client.aio.live.connect(model="gemini-3.8-live", config=config) as session:
-                said, spoken, heard = "", b"", ""
-                pcm = Converter(MULAW_8K, PCM16_16K).process(tone(500) + quiet(300))
-                await session.send_realtime_input(activity_start=types.ActivityStart())
-                await session.send_realtime_input(audio=types.Blob(data=pcm, mime_type="audio/pcm;rate=16000"))
-                await session.send_realtime_input(activity_end=types.ActivityEnd())
-                async for message in session.receive():
-                    content = message.server_content
-                    if content is None:
-                        continue
-                    spoken += message.data or b""
-                    if content.input_transcription:
-                        heard += content.input_transcription.text or ""
-                    if content.output_transcription:
-                        said += content.output_transcription.text or ""
-                assert (said, heard) == ("So it is.", "What now?")
-                assert spoken == await Letters().speak("So it is.", PCM16_24K)
-
-    asyncio.run(story())
+@in_real_time
+async def test_the_sdks_client_holds_a_session_with_the_stand_in(tmp_path: Path) -> None:
+    game = play(("What now?",), voice=Letters(), mind=lambda history, tools: Answer("So it is."), speed=60)
+    async with (
+        standing_in(game, names=["gemini"]) as vendors,
+        behind_tls(vendors.settings("gemini")["base_url"], tmp_path) as (base_url, certificate),
+    ):
+        trusting = ssl.create_default_context(cafile=certificate)
+        options = types.HttpOptions(
+            base_url=base_url, api_version="v1beta", async_client_args={"ssl": trusting, "verify": trusting}
+        )
+        client = genai.Client(api_key="key", http_options=options)
+        config = types.LiveConnectConfig(
+            response_modalities=[types.Modality.AUDIO],
+            system_instruction="Be kind.",
+            input_audio_transcription=types.AudioTranscriptionConfig(),
+            output_audio_transcription=types.AudioTranscriptionConfig(),
+            session_resumption=types.SessionResumptionConfig(),
+            realtime_input_config=types.RealtimeInputConfig(
+                automatic_activity_detection=types.AutomaticActivityDetection(disabled=True)
+            ),
+        )
+        async with client.aio.live.connect(model="gemini-3.8-live", config=config) as session:
+            said, spoken, heard = "", b"", ""
+            pcm = Converter(MULAW_8K, PCM16_16K).process(tone(500) + quiet(300))
+            await session.send_realtime_input(activity_start=types.ActivityStart())
+            await session.send_realtime_input(audio=types.Blob(data=pcm, mime_type="audio/pcm;rate=16000"))
+            await session.send_realtime_input(activity_end=types.ActivityEnd())
+            async for message in session.receive():
+                content = message.server_content
+                if content is None:
+                    continue
+                spoken += message.data or b""
+                if content.input_transcription:
+                    heard += content.input_transcription.text or ""
+                if content.output_transcription:
+                    said += content.output_transcription.text or ""
+            assert (said, heard) == ("So it is.", "What now?")
+            assert spoken == await Letters().speak("So it is.", PCM16_24K)
 
 
 def test_base64_of_either_alphabet_is_audio() -> None:

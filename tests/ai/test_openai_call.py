@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import msgspec
 import pytest
-from openai_leg import Tap, quiet, tone
+from live_leg import quiet, tone
+from openai_leg import Tap
 from voices import Noise
 
 from trunkline import registry

@@ -4,7 +4,9 @@ import asyncio
 from itertools import product
 from typing import Any
 
-from openai_leg import Leg, Tap, all_at_once, on_the_line, quiet, tone
+from live_leg import Leg, quiet, tone
+from openai_leg import Tap, on_the_line
+from real_time import all_at_once
 from voices import Noise
 
 from trunkline.ai.events import (

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
-from openai_leg import quiet, tone
+from live_leg import quiet, tone
 
 from trunkline.ai.base import ToolCall
 from trunkline.ai.events import SpeechStarted, SpeechStopped

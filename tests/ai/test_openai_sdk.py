@@ -9,11 +9,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from live_leg import quiet, tone
 from openai import AsyncOpenAI, BaseModel
 from openai.types.live import ClientEvent, ConnectServerEvent
 from openai.types.realtime import RealtimeClientEvent, RealtimeServerEvent
-from openai_leg import Tap, on_the_line, quiet, tone
+from openai_leg import Tap, on_the_line
 from pydantic import TypeAdapter
+from real_time import in_real_time
 from voices import Letters, Noise
 
 from trunkline.ai.events import KeyPressed, ReplyAudio, ReplyEnded, ReplyInterrupted
@@ -103,63 +105,59 @@ def test_the_judge_does_judge() -> None:
         judge({"type": "response.create", "response": {"modalities": ["audio"]}}, REALTIME_OURS)
 
 
-def test_the_sdks_client_holds_a_session_with_the_stand_in() -> None:
-    async def story() -> None:
-        game = play(
-            ("What now?",), voice=Letters(), mind=lambda history, tools: Answer("So it is."), speed=60, stt_ms=1
-        )
-        async with standing_in(game, names=["openai"]) as vendors:
-            settings = vendors.settings("openai")
-            async with (
-                AsyncOpenAI(api_key="key", base_url=settings["base_url"]) as client,
-                client.realtime.connect(model="gpt-realtime-2.1") as connection,
-            ):
-                assert (await connection.recv()).type == "session.created"
-                await connection.session.update(
-                    session={
-                        "type": "realtime",
-                        "instructions": "Be kind.",
-                        "audio": {
-                            "input": {
-                                "format": {"type": "audio/pcmu"},
-                                "transcription": {"model": "gpt-transcribe"},
-                                "turn_detection": {
-                                    "type": "server_vad",
-                                    "threshold": 0.5,
-                                    "prefix_padding_ms": 300,
-                                    "silence_duration_ms": 500,
-                                    "create_response": True,
-                                    "interrupt_response": True,
-                                },
+@in_real_time
+async def test_the_sdks_client_holds_a_session_with_the_stand_in() -> None:
+    game = play(("What now?",), voice=Letters(), mind=lambda history, tools: Answer("So it is."), speed=60, stt_ms=1)
+    async with standing_in(game, names=["openai"]) as vendors:
+        settings = vendors.settings("openai")
+        async with (
+            AsyncOpenAI(api_key="key", base_url=settings["base_url"]) as client,
+            client.realtime.connect(model="gpt-realtime-2.1") as connection,
+        ):
+            assert (await connection.recv()).type == "session.created"
+            await connection.session.update(
+                session={
+                    "type": "realtime",
+                    "instructions": "Be kind.",
+                    "audio": {
+                        "input": {
+                            "format": {"type": "audio/pcmu"},
+                            "transcription": {"model": "gpt-transcribe"},
+                            "turn_detection": {
+                                "type": "server_vad",
+                                "threshold": 0.5,
+                                "prefix_padding_ms": 300,
+                                "silence_duration_ms": 500,
+                                "create_response": True,
+                                "interrupt_response": True,
                             },
-                            "output": {"format": {"type": "audio/pcmu"}, "voice": "marin"},
                         },
-                    }
-                )
-                assert (await connection.recv()).type == "session.updated"
-                for piece in (tone(500), quiet(400)):
-                    await connection.input_audio_buffer.append(audio=base64.b64encode(piece).decode())
-                said, spoken, heard = "", b"", ""
-                async for event in connection:
-                    match event.type:
-                        case "response.output_audio.delta":
-                            spoken += base64.b64decode(event.delta)
-                        case "response.output_audio_transcript.delta":
-                            said += event.delta
-                        case "conversation.item.input_audio_transcription.completed":
-                            heard = event.transcript
-                        case "response.done":
-                            assert event.response.status == "completed"
-                            break
-                assert (said, heard) == ("So it is.", "What now?")
-                assert spoken == await Letters().speak("So it is.", MULAW_8K)
-                await connection.response.cancel()
+                        "output": {"format": {"type": "audio/pcmu"}, "voice": "marin"},
+                    },
+                }
+            )
+            assert (await connection.recv()).type == "session.updated"
+            for piece in (tone(500), quiet(400)):
+                await connection.input_audio_buffer.append(audio=base64.b64encode(piece).decode())
+            said, spoken, heard = "", b"", ""
+            async for event in connection:
+                match event.type:
+                    case "response.output_audio.delta":
+                        spoken += base64.b64decode(event.delta)
+                    case "response.output_audio_transcript.delta":
+                        said += event.delta
+                    case "conversation.item.input_audio_transcription.completed":
+                        heard = event.transcript
+                    case "response.done":
+                        assert event.response.status == "completed"
+                        break
+            assert (said, heard) == ("So it is.", "What now?")
+            assert spoken == await Letters().speak("So it is.", MULAW_8K)
+            await connection.response.cancel()
+            refused = await connection.recv()
+            while refused.type != "error":
                 refused = await connection.recv()
-                while refused.type != "error":
-                    refused = await connection.recv()
-                assert refused.error.code == "response_cancel_not_active"
-
-    asyncio.run(story())
+            assert refused.error.code == "response_cancel_not_active"
 
 
 def test_the_sdks_types_take_all_that_is_said_in_a_live_call() -> None:
@@ -196,47 +194,45 @@ def test_the_sdks_types_take_all_that_is_said_in_a_live_call() -> None:
     }
 
 
-def test_the_sdks_client_holds_a_live_session_with_the_stand_in() -> None:
-    async def story() -> None:
-        game = play(("What now?",), voice=Noise(), mind=lambda history, tools: Answer("So it is."), stt_ms=1)
-        async with standing_in(game, names=["openai"]) as vendors:
-            settings = vendors.settings("openai")
-            async with (
-                AsyncOpenAI(api_key="key", base_url=settings["base_url"]) as client,
-                client.live.connect() as connection,
-            ):
-                await connection.send(
-                    {
-                        "type": "session.start",
-                        "session": {
-                            "model": "gpt-live-1",
-                            "instructions": "Be kind.",
-                            "audio": {
-                                "format": {"type": "audio/pcmu", "rate": 8000},
-                                "output": {"voice": "marin"},
-                            },
+@in_real_time
+async def test_the_sdks_client_holds_a_live_session_with_the_stand_in() -> None:
+    game = play(("What now?",), voice=Noise(), mind=lambda history, tools: Answer("So it is."), stt_ms=1)
+    async with standing_in(game, names=["openai"]) as vendors:
+        settings = vendors.settings("openai")
+        async with (
+            AsyncOpenAI(api_key="key", base_url=settings["base_url"]) as client,
+            client.live.connect() as connection,
+        ):
+            await connection.send(
+                {
+                    "type": "session.start",
+                    "session": {
+                        "model": "gpt-live-1",
+                        "instructions": "Be kind.",
+                        "audio": {
+                            "format": {"type": "audio/pcmu", "rate": 8000},
+                            "output": {"voice": "marin"},
                         },
-                    }
-                )
-                assert (await connection.recv()).type == "session.started"
-                for piece in (tone(200), quiet(200)):
-                    audio = base64.b64encode(piece).decode()
-                    await connection.send({"type": "session.input_audio.append", "audio": audio})
-                said, spoken, heard = "", b"", ""
-                async for event in connection:
-                    match event.type:
-                        case "session.output_audio.delta":
-                            spoken += base64.b64decode(event.delta)
-                        case "session.output_transcript.delta":
-                            said += event.delta
-                        case "session.input_transcript.delta":
-                            heard += event.delta
-                    if (await Noise().speak("So it is.", MULAW_8K)) in spoken:
-                        break
-                assert (said, heard) == ("So it is.", "What now?")
-                await connection.send({"type": "session.close"})
-                async for event in connection:
-                    if event.type == "session.closed":
-                        assert event.reason == "close_requested"
-
-    asyncio.run(story())
+                    },
+                }
+            )
+            assert (await connection.recv()).type == "session.started"
+            for piece in (tone(200), quiet(200)):
+                audio = base64.b64encode(piece).decode()
+                await connection.send({"type": "session.input_audio.append", "audio": audio})
+            said, spoken, heard = "", b"", ""
+            async for event in connection:
+                match event.type:
+                    case "session.output_audio.delta":
+                        spoken += base64.b64decode(event.delta)
+                    case "session.output_transcript.delta":
+                        said += event.delta
+                    case "session.input_transcript.delta":
+                        heard += event.delta
+                if (await Noise().speak("So it is.", MULAW_8K)) in spoken:
+                    break
+            assert (said, heard) == ("So it is.", "What now?")
+            await connection.send({"type": "session.close"})
+            async for event in connection:
+                if event.type == "session.closed":
+                    assert event.reason == "close_requested"

@@ -5,7 +5,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
-from openai_leg import FACTS, quiet
+from live_leg import FACTS, quiet
 
 from trunkline import logs
 from trunkline.ai.base import AgentSettings

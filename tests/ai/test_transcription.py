@@ -12,6 +12,7 @@ import httpx
 import openai
 import pytest
 import soundfile
+from real_time import in_real_time
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -68,37 +69,31 @@ async def words(part: Transcription, audio: bytes, *, within_s: float = 3.0) -> 
 
 
 @pytest.mark.parametrize("audio", Transcription.hears, ids=str)
-def test_the_words_of_a_turn_come_after_its_end(audio: AudioFormat) -> None:
-    async def story() -> None:
-        async with server() as (url, _):
-            part, said = recogniser(url), [silence(audio, 100), hum(audio)]
-            async with listening(part, said, audio=audio, turns=[TURN]) as (kept, _, _session):
-                await kept.until(lambda: bool(kept.finals))
-        assert kept.finals == [LINE]
-        assert len(kept.events) == 1, "nothing before"
-
-    asyncio.run(story())
+@in_real_time
+async def test_the_words_of_a_turn_come_after_its_end(audio: AudioFormat) -> None:
+    async with server() as (url, _):
+        part, said = recogniser(url), [silence(audio, 100), hum(audio)]
+        async with listening(part, said, audio=audio, turns=[TURN]) as (kept, _, _session):
+            await kept.until(lambda: bool(kept.finals))
+    assert kept.finals == [LINE]
+    assert len(kept.events) == 1, "nothing before"
 
 
-def test_each_turn_has_its_words_in_order_though_they_overlap() -> None:
-    async def story() -> None:
-        async with server(stt_ms=300) as (url, _):
-            said = [*SAID, silence(MULAW_8K, 300), hum(MULAW_8K)]
-            turns = [TURN, (1120.0, 1840.0)]
-            async with listening(recogniser(url), said, speed=16, turns=turns) as (kept, _, _session):
-                await kept.until(lambda: len(kept.finals) == 2)
-        assert kept.finals == [LINE, NEXT]
-
-    asyncio.run(story())
+@in_real_time
+async def test_each_turn_has_its_words_in_order_though_they_overlap() -> None:
+    async with server(stt_ms=300) as (url, _):
+        said = [*SAID, silence(MULAW_8K, 300), hum(MULAW_8K)]
+        turns = [TURN, (1120.0, 1840.0)]
+        async with listening(recogniser(url), said, speed=16, turns=turns) as (kept, _, _session):
+            await kept.until(lambda: len(kept.finals) == 2)
+    assert kept.finals == [LINE, NEXT]
 
 
-def test_a_recording_is_known_by_its_words(espeak: None) -> None:
-    async def story() -> None:
-        text = "when are you open"
-        async with server(fixtures=[Fixture(text, sounds.speak(text, PCM16_8K))]) as (url, _):
-            assert await words(recogniser(url), sounds.speak(text, MULAW_8K)) == text
-
-    asyncio.run(story())
+@in_real_time
+async def test_a_recording_is_known_by_its_words(espeak: None) -> None:
+    text = "when are you open"
+    async with server(fixtures=[Fixture(text, sounds.speak(text, PCM16_8K))]) as (url, _):
+        assert await words(recogniser(url), sounds.speak(text, MULAW_8K)) == text
 
 
 def test_the_turn_is_cut_out_of_the_call_with_a_margin() -> None:
@@ -138,47 +133,43 @@ def test_a_turn_without_end_keeps_its_latest_minute_and_no_more() -> None:
     assert PCM16_8K.ms(len(audio.ended(audio.heard_ms))) == 1000 * LONGEST_S
 
 
-def test_a_turn_without_audio_has_no_words_and_asks_nobody() -> None:
-    async def story() -> None:
-        part, kept = recogniser("http://127.0.0.1:9/v1"), Kept()
-        session = part.open(FACTS, hears=MULAW_8K, emit=kept)
-        session.turn_started(0)
-        session.turn_ended(0)
-        run = asyncio.create_task(session.run())
-        await kept.until(lambda: kept.finals == [""])
-        run.cancel()
-        await asyncio.wait([run])
-
-    asyncio.run(story())
+@in_real_time
+async def test_a_turn_without_audio_has_no_words_and_asks_nobody() -> None:
+    part, kept = recogniser("http://127.0.0.1:9/v1"), Kept()
+    session = part.open(FACTS, hears=MULAW_8K, emit=kept)
+    session.turn_started(0)
+    session.turn_ended(0)
+    run = asyncio.create_task(session.run())
+    await kept.until(lambda: kept.finals == [""])
+    run.cancel()
+    await asyncio.wait([run])
 
 
-def test_a_whole_agent_answers_what_the_server_heard(espeak: None) -> None:
+@in_real_time
+async def test_a_whole_agent_answers_what_the_server_heard(espeak: None) -> None:
     """Detector, rules and voice are real; the server is simulated, and fails once in the middle."""
 
-    async def story() -> None:
-        asking = "When are you open?"
-        known = [Fixture(asking, sounds.speak(asking, PCM16_8K))]
-        async with server((Place.HEARING, Trouble.CUT), fixtures=known) as (url, simulated):
-            agent = registry.load("ai.providers", "local").agent(AgentSettings(), stt=recogniser(url))
-            await agent.warm_up()
-            kept = Kept()
-            session = agent.open(FACTS, hears=MULAW_8K, speaks=MULAW_8K, emit=kept)
-            run = asyncio.create_task(session.run())
-            session.tell(CallAnswered(), 0)
-            await kept.until(lambda: kept.ended(1))
-            session.tell(ReplyHeard(1, kept.text(1)), 0)
-            said = silence(MULAW_8K, 600) + sounds.speak(asking, MULAW_8K) + silence(MULAW_8K, 1200)
-            for at in range(0, len(said), 160):
-                session.hear(said[at : at + 160], at / 8000)
-                await asyncio.sleep(0.002)  # ten times as fast as life: the detector has time to say what it finds
-            await kept.until(lambda: "nine to five" in kept.text(2))
-            assert kept.finals == [asking]
-            assert not simulated.troubles
-            run.cancel()
-            await asyncio.wait([run])
-            await agent.close()
-
-    asyncio.run(story())
+    asking = "When are you open?"
+    known = [Fixture(asking, sounds.speak(asking, PCM16_8K))]
+    async with server((Place.HEARING, Trouble.CUT), fixtures=known) as (url, simulated):
+        agent = registry.load("ai.providers", "local").agent(AgentSettings(), stt=recogniser(url))
+        await agent.warm_up()
+        kept = Kept()
+        session = agent.open(FACTS, hears=MULAW_8K, speaks=MULAW_8K, emit=kept)
+        run = asyncio.create_task(session.run())
+        session.tell(CallAnswered(), 0)
+        await kept.until(lambda: kept.ended(1))
+        session.tell(ReplyHeard(1, kept.text(1)), 0)
+        said = silence(MULAW_8K, 600) + sounds.speak(asking, MULAW_8K) + silence(MULAW_8K, 1200)
+        for at in range(0, len(said), 160):
+            session.hear(said[at : at + 160], at / 8000)
+            await asyncio.sleep(0.002)  # ten times as fast as life: the detector has time to say what it finds
+        await kept.until(lambda: "nine to five" in kept.text(2))
+        assert kept.finals == [asking]
+        assert not simulated.troubles
+        run.cancel()
+        await asyncio.wait([run])
+        await agent.close()
 
 
 # --- trouble -----------------------------------------------------------------------------------------------------
@@ -207,89 +198,77 @@ def test_words_are_not_lost_by_what_passes(trouble: Trouble) -> None:
 
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize(("trouble", "fault"), [(Trouble.KEY, "bad key"), (Trouble.QUOTA, "quota")])
-def test_what_does_not_pass_ends_the_session_at_once(place: Place, trouble: Trouble, fault: str) -> None:
-    async def story() -> None:
-        async with server((place, trouble), (place, trouble)) as (url, simulated):
-            session = (part := recogniser(url)).open(FACTS, hears=MULAW_8K, emit=Kept())
+@in_real_time
+async def test_what_does_not_pass_ends_the_session_at_once(place: Place, trouble: Trouble, fault: str) -> None:
+    async with server((place, trouble), (place, trouble)) as (url, simulated):
+        session = (part := recogniser(url)).open(FACTS, hears=MULAW_8K, emit=Kept())
+        session.hear(b"".join(SAID), 0)
+        session.turn_started(100)
+        session.turn_ended(820)
+        with pytest.raises(ProviderError) as error:
+            await session.run()
+        assert error.value.fault == fault
+        assert len(simulated.troubles) == 1, "not asked again"
+        await part.close()
+
+
+@in_real_time
+async def test_a_wrong_key_is_one() -> None:
+    async with server() as (url, _):
+        with pytest.raises(ProviderError) as error:
+            await words(recogniser(url, key=WRONG_KEY), hum(MULAW_8K))
+        assert error.value.fault == "bad key"
+
+
+@in_real_time
+async def test_a_turn_without_an_answer_has_no_words_and_the_next_one_has() -> None:
+    stalls = [(Place.ANSWERING, Trouble.STALL)] * 2
+    async with server(*stalls) as (url, _):
+        said = [*SAID, silence(MULAW_8K, 1500), hum(MULAW_8K)]
+        part = recogniser(url, deadline_s=0.3)
+        async with listening(part, said, speed=8, turns=[TURN, (2320, 3040)]) as (kept, speaking, _session):
+            await kept.until(lambda: len(kept.finals) == 2)
+    assert kept.finals == ["", LINE]
+    assert kept.times[0] - speaking.fell_silent_at < 0.3
+
+
+@in_real_time
+async def test_a_server_that_never_answers_is_given_up() -> None:
+    async with server() as (url, _):
+        base = url.removesuffix("/v1")  # where there is nothing: 404
+        kept, part = Kept(), recogniser(base)
+        session = part.open(FACTS, hears=MULAW_8K, emit=kept)
+        for number in range(FAILURES + 1):
             session.hear(b"".join(SAID), 0)
-            session.turn_started(100)
-            session.turn_ended(820)
-            with pytest.raises(ProviderError) as error:
-                await session.run()
-            assert error.value.fault == fault
-            assert len(simulated.troubles) == 1, "not asked again"
-            await part.close()
-
-    asyncio.run(story())
-
-
-def test_a_wrong_key_is_one() -> None:
-    async def story() -> None:
-        async with server() as (url, _):
-            with pytest.raises(ProviderError) as error:
-                await words(recogniser(url, key=WRONG_KEY), hum(MULAW_8K))
-            assert error.value.fault == "bad key"
-
-    asyncio.run(story())
-
-
-def test_a_turn_without_an_answer_has_no_words_and_the_next_one_has() -> None:
-    async def story() -> None:
-        stalls = [(Place.ANSWERING, Trouble.STALL)] * 2
-        async with server(*stalls) as (url, _):
-            said = [*SAID, silence(MULAW_8K, 1500), hum(MULAW_8K)]
-            part = recogniser(url, deadline_s=0.3)
-            async with listening(part, said, speed=8, turns=[TURN, (2320, 3040)]) as (kept, speaking, _session):
-                await kept.until(lambda: len(kept.finals) == 2)
-        assert kept.finals == ["", LINE]
-        assert kept.times[0] - speaking.fell_silent_at < 0.3
-
-    asyncio.run(story())
-
-
-def test_a_server_that_never_answers_is_given_up() -> None:
-    async def story() -> None:
-        async with server() as (url, _):
-            base = url.removesuffix("/v1")  # where there is nothing: 404
-            kept, part = Kept(), recogniser(base)
-            session = part.open(FACTS, hears=MULAW_8K, emit=kept)
-            for number in range(FAILURES + 1):
-                session.hear(b"".join(SAID), 0)
-                session.turn_started(820 * number + 100)
-                session.turn_ended(820 * (number + 1))
-            with pytest.raises(ProviderError) as error:
-                await session.run()
-            assert error.value.fault == "our fault"
-            assert kept.finals == [""] * (FAILURES - 1)
-            await part.close()
-
-    asyncio.run(story())
+            session.turn_started(820 * number + 100)
+            session.turn_ended(820 * (number + 1))
+        with pytest.raises(ProviderError) as error:
+            await session.run()
+        assert error.value.fault == "our fault"
+        assert kept.finals == [""] * (FAILURES - 1)
+        await part.close()
 
 
 @pytest.mark.parametrize("trouble", [Trouble.CUT, Trouble.STALL, Trouble.FAULT, Trouble.KEY])
-def test_another_recogniser_takes_the_turn_that_one_has_no_words_for(trouble: Trouble) -> None:
-    async def story() -> None:
-        async with server((Place.ANSWERING, trouble)) as (url, simulated):
-            first, second = recogniser(url, others=True), recogniser(url, others=True)
-            assert first.deadline_s == 1.5
-            first.deadline_s = 0.3  # so that the test is no slower than it must be
-            part = FallbackStt([first, second], time.monotonic)
-            async with listening(part, SAID, speed=8, turns=[TURN]) as (kept, _, _session):
-                await kept.until(lambda: bool(kept.finals))
-            assert kept.finals == [LINE]
-            assert not simulated.troubles
-
-    asyncio.run(story())
+@in_real_time
+async def test_another_recogniser_takes_the_turn_that_one_has_no_words_for(trouble: Trouble) -> None:
+    async with server((Place.ANSWERING, trouble)) as (url, simulated):
+        first, second = recogniser(url, others=True), recogniser(url, others=True)
+        assert first.deadline_s == 1.5
+        first.deadline_s = 0.3  # so that the test is no slower than it must be
+        part = FallbackStt([first, second], time.monotonic)
+        async with listening(part, SAID, speed=8, turns=[TURN]) as (kept, _, _session):
+            await kept.until(lambda: bool(kept.finals))
+        assert kept.finals == [LINE]
+        assert not simulated.troubles
 
 
-def test_a_refused_connection_is_no_more_than_a_turn_without_words() -> None:
-    async def story() -> None:
-        with pytest.raises(ProviderError) as error:
-            await words(recogniser("http://127.0.0.1:9/v1"), hum(MULAW_8K))
-        assert error.value.fault == "transient"
-        assert "127.0.0.1" not in str(error.value)
-
-    asyncio.run(story())
+@in_real_time
+async def test_a_refused_connection_is_no_more_than_a_turn_without_words() -> None:
+    with pytest.raises(ProviderError) as error:
+        await words(recogniser("http://127.0.0.1:9/v1"), hum(MULAW_8K))
+    assert error.value.fault == "transient"
+    assert "127.0.0.1" not in str(error.value)
 
 
 def answering(body: bytes, status: int = 200) -> Any:
@@ -317,81 +296,73 @@ def answering(body: bytes, status: int = 200) -> Any:
         (b"teapot", 418),
     ],
 )
-def test_whatever_a_server_answers_it_is_words_or_a_provider_error(body: bytes, status: int) -> None:
-    async def story() -> None:
-        async with answering(body, status) as url:
-            with pytest.raises(ProviderError) as error:
-                await words(recogniser(url), hum(MULAW_8K), within_s=1)
-            assert "hello" not in str(error.value)
-
-    asyncio.run(story())
+@in_real_time
+async def test_whatever_a_server_answers_it_is_words_or_a_provider_error(body: bytes, status: int) -> None:
+    async with answering(body, status) as url:
+        with pytest.raises(ProviderError) as error:
+            await words(recogniser(url), hum(MULAW_8K), within_s=1)
+        assert "hello" not in str(error.value)
 
 
-def test_no_session_speaks_after_it_is_over() -> None:
-    async def story() -> None:
-        async with server(stt_ms=100) as (url, _):
-            kept, part = Kept(), recogniser(url)
-            session = part.open(FACTS, hears=MULAW_8K, emit=kept)
-            session.hear(b"".join(SAID), 0)
-            session.turn_started(100)
-            session.turn_ended(820)
-            run = asyncio.create_task(session.run())
-            await asyncio.sleep(0.05)
-            run.cancel()
-            await asyncio.wait([run])
-            await asyncio.sleep(0.15)
-            assert not kept.events
-            await part.close()
-
-    asyncio.run(story())
+@in_real_time
+async def test_no_session_speaks_after_it_is_over() -> None:
+    async with server(stt_ms=100) as (url, _):
+        kept, part = Kept(), recogniser(url)
+        session = part.open(FACTS, hears=MULAW_8K, emit=kept)
+        session.hear(b"".join(SAID), 0)
+        session.turn_started(100)
+        session.turn_ended(820)
+        run = asyncio.create_task(session.run())
+        await asyncio.sleep(0.05)
+        run.cancel()
+        await asyncio.wait([run])
+        await asyncio.sleep(0.15)
+        assert not kept.events
+        await part.close()
 
 
 # --- before judges we did not write ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("audio", [MULAW_8K, ALAW_8K, PCM16_8K, PCM16_16K], ids=str)
-def test_a_parser_of_others_reads_our_form_and_libsndfile_our_file(audio: AudioFormat) -> None:
-    async def story() -> None:
-        seen: dict[str, Any] = {}
+@in_real_time
+async def test_a_parser_of_others_reads_our_form_and_libsndfile_our_file(audio: AudioFormat) -> None:
+    seen: dict[str, Any] = {}
 
-        async def judge(request: Request) -> Response:
-            async with request.form() as form:  # python-multipart
-                assert sorted(form) == ["file", "language", "model", "response_format"]
-                file = form["file"]
-                assert isinstance(file, UploadFile)
-                seen.update(form, name=file.filename, kind=file.content_type, wav=await file.read())
-            seen["key"] = request.headers["authorization"]
-            return JSONResponse({"text": " Good evening. "})
+    async def judge(request: Request) -> Response:
+        async with request.form() as form:  # python-multipart
+            assert sorted(form) == ["file", "language", "model", "response_format"]
+            file = form["file"]
+            assert isinstance(file, UploadFile)
+            seen.update(form, name=file.filename, kind=file.content_type, wav=await file.read())
+        seen["key"] = request.headers["authorization"]
+        return JSONResponse({"text": " Good evening. "})
 
-        async with serving([Route("/v1/audio/transcriptions", judge, methods=["POST"])]) as url:
-            part = recogniser(f"{url}/v1")
-            async with listening(part, [silence(audio, 100), hum(audio)], audio=audio, turns=[TURN]) as (kept, _, _s):
-                await kept.until(lambda: bool(kept.finals))
-        assert kept.finals == ["Good evening."]
-        assert (seen["model"], seen["language"], seen["response_format"]) == ("whisper-large-v3-turbo", "en", "json")
-        assert (seen["name"], seen["kind"], seen["key"]) == ("turn.wav", "audio/wav", "Bearer simulated")
-        samples, rate = soundfile.read(BytesIO(seen["wav"]), dtype="int16")
-        assert (rate, soundfile.info(BytesIO(seen["wav"])).subtype) == (audio.rate, "PCM_16")
-        expected = silence(audio, 100) + hum(audio)
-        decoded = {MULAW_8K: g711.decode_mulaw, ALAW_8K: g711.decode_alaw}.get(audio, bytes)(expected)
-        assert samples.tobytes().startswith(decoded)
-
-    asyncio.run(story())
+    async with serving([Route("/v1/audio/transcriptions", judge, methods=["POST"])]) as url:
+        part = recogniser(f"{url}/v1")
+        async with listening(part, [silence(audio, 100), hum(audio)], audio=audio, turns=[TURN]) as (kept, _, _s):
+            await kept.until(lambda: bool(kept.finals))
+    assert kept.finals == ["Good evening."]
+    assert (seen["model"], seen["language"], seen["response_format"]) == ("whisper-large-v3-turbo", "en", "json")
+    assert (seen["name"], seen["kind"], seen["key"]) == ("turn.wav", "audio/wav", "Bearer simulated")
+    samples, rate = soundfile.read(BytesIO(seen["wav"]), dtype="int16")
+    assert (rate, soundfile.info(BytesIO(seen["wav"])).subtype) == (audio.rate, "PCM_16")
+    expected = silence(audio, 100) + hum(audio)
+    decoded = {MULAW_8K: g711.decode_mulaw, ALAW_8K: g711.decode_alaw}.get(audio, bytes)(expected)
+    assert samples.tobytes().startswith(decoded)
 
 
 @pytest.mark.parametrize("rate", [PCM16_8K, PCM16_16K, PCM16_24K], ids=str)
-def test_the_vendors_own_client_gets_words_from_the_simulated_server(rate: AudioFormat) -> None:
-    async def story() -> None:
-        async with (
-            server() as (url, _),
-            openai.AsyncOpenAI(api_key="simulated", base_url=url, max_retries=0) as client,
-        ):
-            for expected in (LINE, NEXT):
-                file = ("turn.wav", wav_file(hum(rate), rate))
-                heard = await client.audio.transcriptions.create(file=file, model="whisper-1", language="en")
-                assert heard.text == expected
-
-    asyncio.run(story())
+@in_real_time
+async def test_the_vendors_own_client_gets_words_from_the_simulated_server(rate: AudioFormat) -> None:
+    async with (
+        server() as (url, _),
+        openai.AsyncOpenAI(api_key="simulated", base_url=url, max_retries=0) as client,
+    ):
+        for expected in (LINE, NEXT):
+            file = ("turn.wav", wav_file(hum(rate), rate))
+            heard = await client.audio.transcriptions.create(file=file, model="whisper-1", language="en")
+            assert heard.text == expected
 
 
 @pytest.mark.parametrize(
@@ -404,17 +375,15 @@ def test_the_vendors_own_client_gets_words_from_the_simulated_server(rate: Audio
         (Trouble.CUT, openai.APIConnectionError),
     ],
 )
-def test_its_troubles_are_what_the_vendors_client_calls_so(trouble: Trouble, refusal: type[Exception]) -> None:
-    async def story() -> None:
-        async with (
-            server((Place.HEARING, trouble)) as (url, _),
-            openai.AsyncOpenAI(api_key="simulated", base_url=url, max_retries=0) as client,
-        ):
-            file = ("turn.wav", wav_file(hum(PCM16_8K), PCM16_8K))
-            with pytest.raises(refusal):
-                await client.audio.transcriptions.create(file=file, model="whisper-1")
-
-    asyncio.run(story())
+@in_real_time
+async def test_its_troubles_are_what_the_vendors_client_calls_so(trouble: Trouble, refusal: type[Exception]) -> None:
+    async with (
+        server((Place.HEARING, trouble)) as (url, _),
+        openai.AsyncOpenAI(api_key="simulated", base_url=url, max_retries=0) as client,
+    ):
+        file = ("turn.wav", wav_file(hum(PCM16_8K), PCM16_8K))
+        with pytest.raises(refusal):
+            await client.audio.transcriptions.create(file=file, model="whisper-1")
 
 
 # --- what the simulated server refuses ---------------------------------------------------------------------------

@@ -1,10 +1,9 @@
 """Calls with a vendor's stand-in: a caller who hums on time, a reply to be spoken, and all that comes of it."""
 
 import asyncio
-import functools
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, ParamSpec
+from typing import Any
 
 from voices import Tone, hum, silence
 
@@ -26,7 +25,6 @@ from trunkline.audio.format import ALAW_8K, MULAW_8K, PCM16_8K, PCM16_16K, PCM16
 from trunkline.testing.gate import Gate
 from trunkline.testing.standins import play, standing_in
 
-P = ParamSpec("P")
 FACTS = CallFacts("call", "test")
 LINE = "I would like a table for two on Friday"
 FORMATS = [MULAW_8K, ALAW_8K, PCM16_8K, PCM16_16K, PCM16_24K]
@@ -250,20 +248,3 @@ class Endless:
 
     def flush(self) -> list[EarEvent]:
         return []
-
-
-def in_real_time(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
-    """Runs an async test on a loop of its own: there are sockets in it, so its time is everybody's."""
-
-    @functools.wraps(test)
-    def run(*args: P.args, **kwargs: P.kwargs) -> None:
-        asyncio.run(test(*args, **kwargs))
-
-    return run
-
-
-async def together(stories: Iterable[Coroutine[Any, Any, None]]) -> None:
-    """Several at once: most of their time is waiting."""
-    async with asyncio.TaskGroup() as group:
-        for story in stories:
-            group.create_task(story)
