@@ -1,18 +1,23 @@
 """The doctor on good recordings, which must get no finding, and on what is no recording of speech."""
 
+import io
 import shutil
+import subprocess
 
 import numpy as np
 import pytest
+import soundfile
 from doctored import NAMES, THROUGH, good, late, long, take
+from scipy.signal import resample_poly
 
-from noises import KINDS, Floats, noise
+from noises import KINDS, Floats, noise, to_pcm16
 from speech import INSTEAD
 from trunkline.audio.doctor import Take, examine
 from trunkline.audio.format import AudioFormat, Encoding
 from trunkline.errors import AudioError
 from trunkline.testing import sounds
 
+NEEDS_FFMPEG = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
 NEEDS_ESPEAK = pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="espeak-ng is not installed")
 
 
@@ -22,6 +27,25 @@ NEEDS_ESPEAK = pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="esp
 )
 def test_a_good_recording_gets_no_finding(name: str, rate: int, line: str) -> None:
     assert examine(take(good(name, rate), rate=rate, line=line)) == []
+
+
+@NEEDS_FFMPEG
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("rate", [8000, 11025])
+@pytest.mark.parametrize("codec", ["pcm_s16le", "pcm_mulaw", "pcm_alaw", "pcm_u8"])
+def test_a_recording_brought_down_by_the_filter_of_ffmpeg_gets_none(name: str, rate: int, codec: str) -> None:
+    """It is but half closed at the last hertz."""
+    raw = to_pcm16(good(name, 24000))
+    told = ["-f", "s16le", "-ar", "24000", "-ac", "1", "-i", "-", "-ar", str(rate), "-c:a", codec, "-f", "wav", "-"]
+    wav = subprocess.run(["ffmpeg", "-loglevel", "error", *told], input=raw, capture_output=True, check=True).stdout
+    samples, _ = soundfile.read(io.BytesIO(wav), dtype="int16")
+    assert examine(Take((samples,), rate)) == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("line", THROUGH)
+def test_a_recording_brought_down_by_the_filter_of_scipy_gets_none(name: str, line: str) -> None:
+    assert examine(take(resample_poly(good(name, 16000), 1, 2), line=line)) == []
 
 
 @NEEDS_ESPEAK
@@ -44,8 +68,53 @@ def test_two_people_talking_on_two_channels_get_none() -> None:
     assert examine(take(one, other)) == []
 
 
-def test_one_voice_on_both_channels_is_no_echo() -> None:
-    assert examine(take(good(NAMES[0]), 0.95 * good(NAMES[0]))) == []
+@pytest.mark.parametrize("share", [0.95, 0.5, 0.1])
+def test_one_voice_on_both_channels_is_no_echo_wherever_it_stands(share: float) -> None:
+    assert examine(take(good(NAMES[0]), share * good(NAMES[0]))) == []
+
+
+def plucked(rate: int, hz: float, seconds: float = 0.5) -> Floats:
+    """A string: noise going round a delay line that dulls it (Karplus and Strong)."""
+    line = np.random.default_rng(5).uniform(-9000, 9000, round(rate / hz))
+    turns = []
+    for _ in range(int(seconds * hz)):
+        turns.append(line)
+        line = 0.498 * (line + np.roll(line, 1))
+    return np.concatenate(turns)
+
+
+def tune(rate: int) -> Floats:
+    return np.concatenate([plucked(rate, hz) for hz in (262, 330, 392, 330, 262, 392, 330, 262, 523, 392)])
+
+
+@pytest.mark.parametrize("rate", [8000, 16000, 44100])
+def test_music_gets_none(rate: int) -> None:
+    twice = tune(2 * rate)  # a string of a low rate has no filter behind it
+    assert examine(take(resample_poly(twice, 1, 2), rate=rate)) == []
+
+
+def test_a_voice_over_music_gets_none() -> None:
+    music, voice = tune(16000), good(NAMES[0], 16000)
+    both = voice + 0.25 * np.resize(music, len(voice))
+    assert examine(take(both, rate=16000)) == []
+
+
+@pytest.mark.parametrize("rate", [8000, 16000])
+@pytest.mark.parametrize("hz", [200, 220])
+def test_a_tone_with_edges_does_not_click(rate: int, hz: int) -> None:
+    sawtooth = 9000 * (2 * (np.arange(3 * rate) * hz / rate % 1) - 1)
+    assert not any("clicks" in finding.fault for finding in examine(take(sawtooth, rate=rate)))
+
+
+@NEEDS_ESPEAK
+def test_synthetic_consonants_are_no_under_runs() -> None:
+    """Before some, espeak-ng is silent for 44 ms in the midst of a word."""
+    text = "こんにちは、お電話ありがとうございます。"
+    command = ["espeak-ng", "-v", "ja", "-s", "150", "--stdout", text]
+    samples, rate = soundfile.read(
+        io.BytesIO(subprocess.run(command, capture_output=True, check=True).stdout), dtype="int16"
+    )
+    assert examine(Take((samples,), rate)) == []
 
 
 SINE = np.sin(2 * np.pi * 440 * np.arange(40_000) / 8000)

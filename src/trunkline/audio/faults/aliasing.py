@@ -8,14 +8,21 @@ from typing import Final
 
 import numpy as np
 
-from trunkline.audio.faults.base import Finding, Floats, Samples, Take
+from trunkline.audio.faults.base import Finding, Floats, Samples, Take, step
 
 _SIZE: Final = 512
+_WINDOW: Final = np.blackman(_SIZE)
 _LOWER_RATES: Final = (8000, 11025, 16000)
 _NARROW: Final = 11025  # beyond, a law's own noise is as loud as the voice at the last hertz
 _IMAGE: Final = 0.65  # correlation of a band with its mirror image, in time and frequency
-_EDGE_DB: Final = -12.0  # the last 3 % of the band against the 15 % before. Filtered: -17 through mu-law, -27 without
+_TOP: Final = slice(-12, None)  # bins: the last 5 % of the band …
+_BELOW: Final = slice(-36, -20)  # … and what no usual filter has begun to take from
+_HISSES: Final = slice(-48, -12)  # where a hiss is loud …
+_VOICE: Final = slice(13, 160)  # … and a voice is
+_HISSING: Final = 0.4  # of the frames with anything up there, those that hiss most: a vowel fades by itself
+_EDGE_DB: Final = -3.0  # no filter: -2.5 and up. The softest in use, half open at the last hertz: -3.5 and down
 _HISS_DB: Final = 12.0  # a frame tells something if its top is this much over the background
+_FEWEST: Final = 8  # frames: each alone is off by several dB
 
 
 def find(take: Take) -> list[Finding]:
@@ -29,7 +36,7 @@ def find(take: Take) -> list[Finding]:
 def _spectra(samples: Samples) -> Floats:
     """Power, one frame a row, _SIZE // 2 + 1 bins."""
     whole = len(samples) - len(samples) % _SIZE
-    frames = samples[:whole].reshape(-1, _SIZE) * np.blackman(_SIZE)
+    frames = samples[:whole].reshape(-1, _SIZE) * _WINDOW
     return np.asarray(np.abs(np.fft.rfft(frames, axis=1)) ** 2)
 
 
@@ -74,13 +81,18 @@ def _folded(where: str, samples: Samples, rate: int) -> Finding | None:
     power = _spectra(samples)
     if len(power) < 10:
         return None
-    top, below = power[:, -8:].mean(axis=1), power[:, -48:-12].mean(axis=1)
-    # Noise from behind the converter reaches every hertz: only what rises above it tells.
-    noise = np.percentile(top, 20) + 1
-    telling = below > 10 ** (_HISS_DB / 10) * (np.percentile(below, 20) + 1)
-    if telling.sum() < 5:
+    top, hiss = power[:, _TOP].mean(axis=1), power[:, _HISSES].mean(axis=1)
+    # Noise from behind the converter, and that of rounding, reach every hertz: only what rises above them tells.
+    rounding = step(samples) ** 2 / 12 * float((_WINDOW**2).sum())
+    noise = max(float(np.percentile(top, 20)), rounding) + 1
+    background = max(float(np.percentile(hiss, 20)), rounding) + 1
+    telling = np.flatnonzero(hiss > 10 ** (_HISS_DB / 10) * background)
+    if len(telling) < _FEWEST:
         return None
-    edge = 10 * float(np.log10(max(float(np.median(top[telling] - noise)), 1.0) / float(np.median(below[telling]))))
+    voice = power[telling, _VOICE].mean(axis=1) + 1
+    hissing = telling[np.argsort(-hiss[telling] / voice)[: max(_FEWEST, int(_HISSING * len(telling)))]]
+    falls = np.maximum(top[hissing] - noise, 1) / (power[hissing, _BELOW].mean(axis=1) + 1)
+    edge = 10 * float(np.log10(np.median(falls)))
     if edge < _EDGE_DB:
         return None
     return Finding(

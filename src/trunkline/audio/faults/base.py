@@ -54,3 +54,9 @@ def blocks(samples: NDArray[np.generic], size: int) -> Floats:
 def loudness(samples: NDArray[np.generic], size: int) -> Floats:
     """RMS of each block about its mean, in LSB."""
     return np.asarray(blocks(samples, size).std(axis=1))
+
+
+def step(samples: Samples) -> int:
+    """The least a sample differs from silence by: 1 LSB, or 256 where there were but 8 bits."""
+    heights = np.abs(samples.astype(np.int32))
+    return int(heights[heights > 0].min(initial=np.iinfo(np.int16).max))

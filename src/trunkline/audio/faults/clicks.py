@@ -10,21 +10,19 @@ _PERIODS_MS: Final = (5, 10, 20, 30, 40, 50, 60, 80, 100, 200)
 _ROWS: Final = 25  # fewer periods than this prove nothing
 _CLIP: Final = 12.0  # so large a jump counts no more than this: one pop is no pattern
 _Z: Final = 9.0  # standard deviations the worst phase stands over the others
-_RATIO: Final = 1.35
-_TWICE: Final = 1.6
+_RATIO: Final = 1.25
+_OFTEN: Final = 0.75  # of the periods, those that jump least: the beginnings of tones are sharp too, but far between
+_PLACE_MS: Final = 1  # a click is no longer than this, with what a filter makes of it
 
 
 def find(take: Take) -> list[Finding]:
     found = []
     for where, samples in take:
         jumps = roughness(samples, take.rate)
-        scores = [(*_worst_phase(jumps, take.rate * ms // 1000), ms) for ms in _PERIODS_MS]
-        z, ratio, phase, ms = max(scores)
-        for slower in scores:
-            # Folded at half its period, a click is in every other row only, and stands out half as much.
-            if slower[3] == 2 * ms and slower[1] - 1 >= _TWICE * (ratio - 1):
-                z, ratio, phase, ms = slower
-        if z >= _Z and ratio >= _RATIO:
+        beats = [beat for ms in _PERIODS_MS if (beat := _beat(jumps, take.rate, ms)) is not None]
+        if beats:
+            # Folded at half its period, a click is in every other row only; folded at twice, it is in two places.
+            ms, z, ratio, phase = beats[-1]
             found.append(
                 Finding(
                     fault=f"clicks every {ms} ms",
@@ -48,17 +46,25 @@ def roughness(samples: Samples, rate: int) -> Floats:
     return np.asarray(np.minimum(relative, _CLIP).ravel())
 
 
-def _worst_phase(jumps: Floats, period: int) -> tuple[float, float, int]:
-    """How far the worst phase of the period stands out: in standard deviations, as a ratio, and where it is."""
+def _beat(jumps: Floats, rate: int, ms: int) -> tuple[int, float, float, int] | None:
+    """The period, and how far the worst phase of it stands out: in standard deviations, as a ratio, and where it is.
+    None where none does, or more than one: a tone has one in each period of its own."""
+    period = rate * ms // 1000
     rows = len(jumps) // period
     if rows < _ROWS:
-        return 0.0, 0.0, 0
+        return None
     folded = jumps[: rows * period].reshape(rows, period)
     folded = folded[folded.any(axis=1)]
     if len(folded) < _ROWS:
-        return 0.0, 0.0, 0
-    profile = folded.mean(axis=0)
+        return None
+    profile = np.sort(folded, axis=0)[: int(_OFTEN * len(folded))].mean(axis=0)
     usual = float(np.median(profile))
     spread = 1.4826 * float(np.median(np.abs(profile - usual))) + 1e-3
     phase = int(profile.argmax())
-    return (float(profile[phase]) - usual) / spread, float(profile[phase]) / max(usual, 1e-3), phase
+    z, ratio = (float(profile[phase]) - usual) / spread, float(profile[phase]) / max(usual, 1e-3)
+    if z < _Z or ratio < _RATIO:
+        return None
+    high = np.flatnonzero(profile - usual >= (profile[phase] - usual) / 2)
+    away = np.abs(high - phase)
+    one_place = np.minimum(away, period - away).max() <= rate * _PLACE_MS // 1000
+    return (ms, z, ratio, phase) if one_place else None

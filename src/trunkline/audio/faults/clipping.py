@@ -29,7 +29,8 @@ def _clipped(where: str, samples: Samples, take: Take) -> Finding | None:
         ceiling = int(side.max(initial=0))
         top = side >= _TOP * ceiling
         below = (side >= _BELOW * ceiling) & ~top
-        flat = top[1:] & top[:-1]  # tops of one sample are just peaks
+        # Tops of one sample are just peaks; a filter behind the clipping puts a ripple on what was flat.
+        flat = top[2:] & (top[1:-1] | top[:-2])
         piled = _PILED if ceiling > _TONE_CREST * wide.std() else _PILED_TONE
         if ceiling >= _LOUD and flat.sum() >= max(_FEWEST, top.sum() / 3) and top.sum() > piled * below.sum():
             tops |= top

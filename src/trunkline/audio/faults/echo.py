@@ -15,9 +15,12 @@ _LOOKED_AT_S: Final = 60  # an echo is there all the time
 _LONGEST_MS: Final = 1000
 _SHORTEST_MS: Final = 45  # in one channel: sooner, it is the room, or the pitch
 _STANDS_OUT: Final = 12.0  # standard deviations, between channels
-_SAME_MS: Final = 2.0  # closer together than this, and as loud: one microphone on two tracks
+_SAME_MS: Final = 2.0  # closer together than this: one sound on two tracks, at whatever level, and nothing to hear
 _AGAIN: Final = 0.07  # how alike to itself: an echo a little over 20 dB down
 _STANDS_OUT_ALONE: Final = 9.0
+_ALIKE: Final = 0.85  # more than any echo makes: a sound that is played again
+_OTHERS: Final = 0.7  # a tone is alike to itself at many delays nearly as much; an echo only at multiples of its own
+_APART_MS: Final = 10  # so far from one delay it is another
 _CAUSE: Final = (
     "The loudspeaker is heard by the microphone: cancel echo at the end that hears itself, or mute it while the other"
     " speaks. A constant delay is the way there and back."
@@ -40,7 +43,7 @@ def _between(left: Floats, right: Floats, take: Take) -> list[Finding]:
         return []
     ms = 1000 * peak.samples / take.rate
     first, second = ("left", "right") if ms >= 0 else ("right", "left")
-    if abs(ms) < _SAME_MS and _level_db(left, right) > -1:
+    if abs(ms) < _SAME_MS:
         return []
     return [
         Finding(
@@ -52,10 +55,6 @@ def _between(left: Floats, right: Floats, take: Take) -> list[Finding]:
     ]
 
 
-def _level_db(left: Floats, right: Floats) -> float:
-    return -abs(20 * float(np.log10(left.std() / right.std())))
-
-
 def _in_itself(where: str, samples: Samples, rate: int) -> Finding | None:
     last = rate * _LONGEST_MS // 1000
     if len(samples) < 3 * rate:
@@ -65,7 +64,9 @@ def _in_itself(where: str, samples: Samples, rate: int) -> Finding | None:
         return None
     correlation = _self_likeness(samples.astype(float), rate)
     peak = find_peak(correlation, first, last)
-    if peak.height < _AGAIN or peak.z < _STANDS_OUT_ALONE:
+    if not _AGAIN <= peak.height <= _ALIKE or peak.z < _STANDS_OUT_ALONE:
+        return None
+    if _next_height(correlation, first, last, peak.samples, rate) > _OTHERS * peak.height:
         return None
     return Finding(
         fault="echo",
@@ -73,6 +74,15 @@ def _in_itself(where: str, samples: Samples, rate: int) -> Finding | None:
         evidence=f"heard again {1000 * peak.samples / rate:.1f} ms later, {20 * np.log10(peak.height):.0f} dB down",
         cause=_CAUSE,
     )
+
+
+def _next_height(correlation: Floats, first: int, last: int, samples: float, rate: int) -> float:
+    """The highest peak that isn't the one at ``samples``, nor at a multiple or a whole part of that delay."""
+    lags = np.arange(first, last + 1)
+    times = np.maximum(lags, samples) / np.minimum(lags, samples)
+    away = np.abs(times - np.rint(times)) * np.minimum(lags, samples)
+    others = np.abs(correlation[lags])[away > rate * _APART_MS // 1000]
+    return float(others.max(initial=0))
 
 
 def _self_likeness(samples: Floats, rate: int) -> Floats:

@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from trunkline.audio.faults.base import Finding, Samples, Take, at_time
+from trunkline.audio.faults.base import Finding, Samples, Take, at_time, step
 
 _SHORTEST_MS: Final = 4.0
 _LONGEST_MS: Final = 500.0
@@ -17,29 +17,37 @@ _EDGE_MS: Final = 0.5  # within so much of the hole, sound must still be …
 _CUT: Final = 0.15  # … so large against the 20 ms around it: a stop consonant has died away by then
 _VOICED: Final = 0.5  # from 1/8 ms to the next, on both sides: synthetic speech cuts its hisses off itself
 _AUDIBLE: Final = 150  # LSB: what is softer is not missed
+_COARSE: Final = 4  # steps of its encoding: what is softer falls silent by rounding, in 8 bits
 _STEPS: Final = 8  # the largest sample of silence: A-law has no zero
 _FEWEST: Final = 3  # one or two holes may be anybody's
-_SEAMLESS: Final = 2.0  # a jump this many steps high, across the hole, is none
+_FEWEST_ODD: Final = 6  # … and a few of one length that are no packets: synthetic speech falls silent before a stop
+_SEAMLESS: Final = 2.0  # the sound goes on across a hole if it is predicted there so many times as badly as elsewhere
+_ORDER: Final = 6  # samples a sample is predicted from
 _PACKETS_MS: Final = (10, 20, 30, 40, 60)
 
 
 class Hole(msgspec.Struct, frozen=True):
     begin: int
     end: int
-    jump: float  # across it, in steps from sample to sample as large as those before it
+    jump: float  # across it: how badly what follows is predicted from what came before, against the same elsewhere
 
 
 def find(take: Take) -> list[Finding]:
     found = []
     for where, samples in take:
         holes = find_holes(samples, take.rate)
-        if len(holes) >= _FEWEST:
-            found.append(_finding(at_time(where, take, holes[0].begin), holes, take, len(samples)))
+        if len(holes) >= _FEWEST and (
+            finding := _finding(at_time(where, take, holes[0].begin), holes, take, len(samples))
+        ):
+            found.append(finding)
     return found
 
 
-def _finding(where: str, holes: list[Hole], take: Take, samples: int) -> Finding:
+def _finding(where: str, holes: list[Hole], take: Take, samples: int) -> Finding | None:
     lengths = np.array([hole.end - hole.begin for hole in holes]) * 1000 / take.rate
+    packet = _packet(lengths)
+    if not packet and np.ptp(lengths) < 1 and len(holes) < _FEWEST_ODD:
+        return None
     missing = f"{len(holes)} holes of exact silence in the midst of sound, {np.median(lengths):.0f} ms each ("
     missing += f"{lengths.min():.0f} to {lengths.max():.0f}), {lengths.sum() * take.rate / 1000 / samples:.1%}"
     seamless = float(np.median([hole.jump for hole in holes])) <= _SEAMLESS
@@ -53,7 +61,7 @@ def _finding(where: str, holes: list[Hole], take: Take, samples: int) -> Finding
     return Finding(
         fault="packet loss",
         where=where,
-        evidence=f"{missing} of the time{_packet(lengths)}; what was said in them is missing",
+        evidence=f"{missing} of the time{packet}; what was said in them is missing",
         cause="Packets were lost and nothing put in their place: look at the network's loss and at the jitter buffer's"
         " size, and conceal what is still lost.",
     )
@@ -73,27 +81,39 @@ def find_holes(samples: Samples, rate: int) -> list[Hole]:
     # Silence stays the same; soft sound of A-law or PCM goes up and down in these few steps.
     still = np.concatenate(([False], quiet[1:] & (samples[1:] == samples[:-1])))
     edges = np.diff(np.concatenate(([0], still, [0])).astype(np.int8))
+    audible = max(_AUDIBLE, _COARSE * step(samples))
     holes = []
     for begin, end in zip(np.flatnonzero(edges == 1) - 1, np.flatnonzero(edges == -1), strict=True):
-        if _SHORTEST_MS <= (end - begin) / per_ms <= _LONGEST_MS and _cut(samples, int(begin), int(end), rate):
-            before, behind = samples[begin - 8 : begin].astype(float), samples[end : end + 8].astype(float)
-            step = float(np.median(np.abs(np.concatenate((np.diff(before), np.diff(behind)))))) + 1
-            holes.append(Hole(int(begin), int(end), abs(behind[0] - before[-1]) / step))
+        if _SHORTEST_MS <= (end - begin) / per_ms <= _LONGEST_MS and _cut(samples, int(begin), int(end), rate, audible):
+            around = rate // 50
+            holes.append(
+                Hole(int(begin), int(end), _jump(samples[begin - around : begin], samples[end : end + around]))
+            )
     return holes
 
 
-def _cut(samples: Samples, begin: int, end: int, rate: int) -> bool:
+def _cut(samples: Samples, begin: int, end: int, rate: int, audible: int) -> bool:
     """Whether there is sound right up to both edges."""
     edge, around = int(_EDGE_MS * rate / 1000), rate // 50
     if begin < around or end + around > len(samples):
         return False
     before, behind = (np.abs(samples[a:b].astype(np.int32)) for a, b in ((begin - around, begin), (end, end + around)))
     return bool(
-        min(before.max(), behind.max()) >= _AUDIBLE
+        min(before.max(), behind.max()) >= audible
         and before[-edge:].max() >= _CUT * before.max()
         and behind[:edge].max() >= _CUT * behind.max()
         and min(_alike(samples[begin - around : begin], rate), _alike(samples[end : end + around], rate)) >= _VOICED
     )
+
+
+def _jump(before: Samples, behind: Samples) -> float:
+    runs = [np.lib.stride_tricks.sliding_window_view(x.astype(float), _ORDER + 1) for x in (before, behind)]
+    both = np.concatenate(runs)
+    weights = np.linalg.lstsq(both[:, :-1], both[:, -1])[0]
+    seam = np.concatenate((before[-_ORDER:], behind[: _ORDER // 2])).astype(float)
+    across = np.lib.stride_tricks.sliding_window_view(seam, _ORDER + 1)
+    usual, there = (np.sqrt(np.mean((x[:, :-1] @ weights - x[:, -1]) ** 2)) for x in (both, across))
+    return float(there / (usual + 1))
 
 
 def _alike(samples: Samples, rate: int) -> float:
