@@ -5,12 +5,11 @@ the recogniser says so, and to end when it says that.
 """
 
 from collections import deque
-from collections.abc import Callable
 from typing import Final
 
-from trunkline.audio import g711
-from trunkline.audio.format import AudioFormat, Encoding
+from trunkline.audio.format import AudioFormat
 from trunkline.audio.level import measure
+from trunkline.audio.linear import LINEAR
 
 LOUD: Final = 10 ** (-42 / 20)
 """RMS from which audio may be speech, of full scale: under the softest voice on a telephone."""
@@ -22,12 +21,6 @@ _BLOCK_MS: Final = 20
 _REMEMBERED: Final = 16
 """Voices: those of the last seconds, even of somebody who says one word at a time."""
 
-_LINEAR: Final[dict[Encoding, Callable[[bytes], bytes]]] = {
-    Encoding.MULAW: g711.decode_mulaw,
-    Encoding.ALAW: g711.decode_alaw,
-    Encoding.PCM16: bytes,
-}
-
 
 class Loudness:
     """Push all of the audio. Positions are milliseconds from the first of it."""
@@ -38,7 +31,7 @@ class Loudness:
         self.until_ms = 0.0
         """Where the latest voice was heard last; 0 before the first."""
         self._began: deque[float] = deque(maxlen=_REMEMBERED)
-        self._linear = _LINEAR[audio.encoding]
+        self._linear = LINEAR[audio.encoding]
         self._block = 2 * audio.rate * _BLOCK_MS // 1000
         self._position = 0.0
         self._step_ms = 1000 / (2 * audio.rate)

@@ -21,8 +21,8 @@ from trunkline.ai.chat.faults import refused
 from trunkline.ai.events import CallerSaid
 from trunkline.ai.http import client
 from trunkline.ai.turn_audio import TurnAudio
-from trunkline.audio import g711
 from trunkline.audio.format import ALAW_8K, MULAW_8K, PCM16_8K, PCM16_16K, AudioFormat, Encoding
+from trunkline.audio.linear import LINEAR
 from trunkline.audio.wav_file import WavWriter
 from trunkline.errors import Fault, ProviderError
 
@@ -40,12 +40,6 @@ FAILURES: Final = 3
 
 MAX_ANSWER_BYTES: Final = 256 * 1024
 """A minute of speech is a thousand characters."""
-
-_PCM16: Final[dict[Encoding, Callable[[bytes], bytes]]] = {
-    Encoding.MULAW: g711.decode_mulaw,
-    Encoding.ALAW: g711.decode_alaw,
-    Encoding.PCM16: bytes,
-}
 
 _log = logs.get(__name__)
 
@@ -224,7 +218,7 @@ def wav_file(audio: bytes, encoded: AudioFormat) -> bytes:
     longer to send."""
     file = BytesIO()
     writer = WavWriter(file, AudioFormat(Encoding.PCM16, encoded.rate))
-    writer.write(_PCM16[encoded.encoding](audio))
+    writer.write(LINEAR[encoded.encoding](audio))
     writer.close()
     return file.getvalue()
 

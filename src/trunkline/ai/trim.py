@@ -4,12 +4,11 @@ Measured from a voice's first audio. What sounds, be it ever so soft, is left al
 so quiet that it may well be meant.
 """
 
-from collections.abc import Callable
 from typing import Final
 
-from trunkline.audio import g711
-from trunkline.audio.format import AudioFormat, Encoding
+from trunkline.audio.format import AudioFormat
 from trunkline.audio.level import measure
+from trunkline.audio.linear import LINEAR
 
 KEEP_MS: Final = 80
 """Silence that stays: less than a breath, and enough for the softest onset."""
@@ -22,12 +21,6 @@ SOFTEST: Final = 10 ** (-58 / 20)
 a whispered consonant at -45."""
 
 _BLOCK_MS: Final = 10
-
-_LINEAR: Final[dict[Encoding, Callable[[bytes], bytes]]] = {
-    Encoding.MULAW: g711.decode_mulaw,
-    Encoding.ALAW: g711.decode_alaw,
-    Encoding.PCM16: bytes,
-}
 
 
 class LeadingSilence:
@@ -61,7 +54,7 @@ class LeadingSilence:
         return b"" if self._open else self._let_go(0)
 
     def _sounds(self, block: bytes) -> bool:
-        return measure(_LINEAR[self._format.encoding](block)).rms >= SOFTEST
+        return measure(LINEAR[self._format.encoding](block)).rms >= SOFTEST
 
     def _let_go(self, trimmed: int) -> bytes:
         self._open = True

@@ -12,7 +12,6 @@ own silence a sign that the connection is dead.
 the rest again, and the texts are joined.
 """
 
-from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -26,9 +25,9 @@ from trunkline.ai.patience import Patience
 from trunkline.ai.providers import _deepgram_messages as wire
 from trunkline.ai.session import Address, ProviderSocket
 from trunkline.ai.transcript import Transcript, Word, confidence_of
-from trunkline.audio import g711
-from trunkline.audio.format import AudioFormat, Encoding
+from trunkline.audio.format import AudioFormat
 from trunkline.audio.level import measure
+from trunkline.audio.linear import LINEAR
 from trunkline.errors import ProviderError
 
 CHUNK_MS: Final = 40
@@ -57,12 +56,6 @@ TRIES: Final = 3
 """Connections that may be lost over one turn; then it is not the connection."""
 
 NO_TURN: Final = "FORCE_END_TURN_NO_ACTIVE_TURN"
-
-_LINEAR: Final[dict[Encoding, Callable[[bytes], bytes]]] = {
-    Encoding.MULAW: g711.decode_mulaw,
-    Encoding.ALAW: g711.decode_alaw,
-    Encoding.PCM16: bytes,
-}
 
 
 class Turn(msgspec.Struct):
@@ -94,7 +87,7 @@ class FluxSession:
         self._address = address
         self._emit = emit
         self._log = log
-        self._linear = _LINEAR[audio.encoding]
+        self._linear = LINEAR[audio.encoding]
         self._silent_ms = eot_timeout_ms + PATIENCE_MS
         self._socket = ProviderSocket(wire.NAME, self, patience=patience, log=log)
         self._line = Line(audio, CHUNK_MS, self._socket.send_binary)

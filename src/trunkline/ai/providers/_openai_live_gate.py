@@ -8,9 +8,10 @@ dropped, since the line is silent by itself. A stream that leaves silence out is
 
 from typing import Final
 
-from trunkline.ai.providers._openai_live_pacing import FRAME_MS, LINEAR
+from trunkline.ai.providers._openai_live_pacing import FRAME_MS
 from trunkline.audio.format import AudioFormat
 from trunkline.audio.level import measure
+from trunkline.audio.linear import LINEAR
 
 VOICE: Final = 0.004
 """RMS of the softest voice, of full scale: -48 dBFS."""

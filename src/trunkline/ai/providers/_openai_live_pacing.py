@@ -7,9 +7,9 @@ there is no delay any more.
 
 from typing import Final
 
-from trunkline.audio import g711
-from trunkline.audio.format import AudioFormat, Encoding
+from trunkline.audio.format import AudioFormat
 from trunkline.audio.level import measure
+from trunkline.audio.linear import LINEAR
 
 FRAME_MS: Final = 20
 AHEAD_S: Final = 0.060
@@ -22,8 +22,6 @@ KEEP_MS: Final = 5000
 """The most that waits. What is older is lost: an answer so late would be to something else."""
 QUIET: Final = 0.004
 """RMS of a pause, of full scale."""
-
-LINEAR: Final = {Encoding.MULAW: g711.decode_mulaw, Encoding.ALAW: g711.decode_alaw, Encoding.PCM16: bytes}
 
 
 class Pacer:
