@@ -7,62 +7,40 @@ import asyncio
 import wave
 from pathlib import Path
 
-import msgspec
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from pesq import pesq
 
+from phoned import Done, hold
 from speech import speech, utterances
-from trunkline import registry
 from trunkline.ai.agent import Agent
 from trunkline.audio import g711
 from trunkline.audio.format import MULAW_8K, PCM16_16K
-from trunkline.call.session import CallSession
-from trunkline.config import Config
-from trunkline.server.run import running
 from trunkline.testing import echo
-from trunkline.testing.call import PlacedCall, place
-from trunkline.testing.phone import Phone
-from trunkline.testing.script import HangUp, Say, Wait, WaitForQuiet
-from trunkline.wire.base import Platform
+from trunkline.testing.script import Action, HangUp, Say, Wait, WaitForQuiet
 
-TWILIO: Platform = registry.load("wire", "twilio")
 SILENCE = MULAW_8K.silence(4000)  # half a second
 
 
-class Done(msgspec.Struct, frozen=True):
-    """A call as both of its ends know it."""
-
-    session: CallSession
-    placed: PlacedCall
-    recording: Path
-
-
-async def hold(agent: str, said: bytes, folder: Path) -> Done:
-    over: asyncio.Future[CallSession] = asyncio.get_running_loop().create_future()
-    config = Config.load(agent=agent, host="127.0.0.1", port=0, record_dir=folder)
-    config = config.with_platform(TWILIO.spec, auth_token="0123456789abcdef0123456789abcdef")
-    codec = TWILIO.phone(config.platform(TWILIO.spec), call_id="CA1", caller="+15005550006", callee="+15005550001")
-    phone = Phone(codec, [Say(SILENCE), Say(said), WaitForQuiet(600), Wait(200), HangUp()])
-    async with running(config, Agent(""), keep=over.set_result) as service:
-        placed = await place(phone, service.gateway.base_url, limit_s=60)
-        session = await asyncio.wait_for(over, 10)
-    return Done(session, placed, Path(session.recording))
+async def call(agent: str, said: bytes, folder: Path) -> Done:
+    script: list[Action] = [Say(SILENCE), Say(said), WaitForQuiet(600), Wait(200), HangUp()]
+    return await hold(Agent(""), script, limit_s=60, agent=agent, record_dir=folder)
 
 
 @pytest.fixture(scope="module")
 def calls(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Done]:
     async def both() -> dict[str, Done]:
         agents = ("echo", "local")
-        done = [hold(agent, speech("jfk"), tmp_path_factory.mktemp(agent)) for agent in agents]
+        done = [call(agent, speech("jfk"), tmp_path_factory.mktemp(agent)) for agent in agents]
         return dict(zip(agents, await asyncio.gather(*done), strict=True))
 
     return asyncio.run(both())
 
 
-def channels(recording: Path) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
-    with wave.open(str(recording)) as file:
+def channels(done: Done) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
+    """Both of the recording."""
+    with wave.open(done.session.recording) as file:
         both = np.frombuffer(file.readframes(file.getnframes()), "<i2").reshape(-1, 2)
     return both[:, 0], both[:, 1]
 
@@ -80,14 +58,14 @@ def test_the_call_goes_through_and_every_ledger_balances(calls: dict[str, Done],
 @pytest.mark.parametrize("agent", ["echo", "local"])
 def test_both_channels_of_the_recording_are_as_long_as_the_call(calls: dict[str, Done], agent: str) -> None:
     done = calls[agent]
-    left, right = channels(done.recording)
+    left, right = channels(done)
     assert len(left) == len(right) == done.session.samples
 
 
 @pytest.mark.parametrize("agent", ["echo", "local"])
 def test_the_left_channel_is_what_the_caller_said_to_the_sample(calls: dict[str, Done], agent: str) -> None:
     done = calls[agent]
-    left, _ = channels(done.recording)
+    left, _ = channels(done)
     said = np.frombuffer(g711.decode_mulaw(done.placed.outcome.said), "<i2")
     assert np.array_equal(left[: done.placed.outcome.said_samples], said[: done.placed.outcome.said_samples])
 
