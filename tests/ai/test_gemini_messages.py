@@ -1,8 +1,6 @@
 """Gemini's messages one by one: what is read, what is sent, what its refusals mean, and rubbish."""
 
 import json
-from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -10,22 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
+from recorded import vectors
 from trunkline.ai.base import AgentSettings, ToolSpec
 from trunkline.ai.providers import _gemini_commands as ours
 from trunkline.ai.providers import _gemini_messages as wire
 from trunkline.ai.providers._gemini_account import GeminiSettings, closed, failed, refused, socket_address
 from trunkline.ai.providers._gemini_families import MODELS, family_of, model_of
 from trunkline.ai.providers._gemini_opening import setup
-from trunkline.errors import RemoteError
 
-VECTORS = Path(__file__).parent.parent / "vectors" / "ai"
-
-
-def load(name: str) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (VECTORS / name).read_text().splitlines()]
-
-
-GOOD = load("gemini.jsonl")
+GOOD = vectors("gemini", "ai")
 THEIRS = [vector for vector in GOOD if vector["from"] == "vendor"]
 OURS = [vector for vector in GOOD if vector["from"] == "us"]
 
@@ -76,23 +67,6 @@ def test_a_field_the_vendor_does_not_know_can_not_be_sent(vector: dict[str, Any]
     for wrong in ({key: body, "strange": 1}, {key: body | {"strange": 1}}):
         with pytest.raises(msgspec.ValidationError, match="unknown field"):
             msgspec.convert(wrong, ours.ClientMessage)
-
-
-@pytest.mark.parametrize("vector", load("gemini-bad.jsonl"), ids=lambda vector: vector["why"])
-def test_rubbish_is_the_peers_fault_and_is_not_repeated(vector: dict[str, Any]) -> None:
-    raw = (vector["raw"] * vector.get("times", 1)).encode("utf-8", "surrogateescape")
-    with pytest.raises(RemoteError) as fault:
-        wire.read(raw)
-    assert str(fault.value) == vector["error"]
-
-
-@given(some.sampled_from(THEIRS), some.data())
-def test_a_damaged_message_is_read_or_the_peers_fault(vector: dict[str, Any], data: Any) -> None:
-    whole = json.dumps(vector["message"]).encode()
-    at = data.draw(some.integers(0, len(whole) - 1))
-    damaged = whole[:at] + data.draw(some.binary(max_size=4)) + whole[at + data.draw(some.integers(0, 3)) :]
-    with suppress(RemoteError):
-        said_by(wire.read(damaged), damaged)
 
 
 @given(some.binary(max_size=2000), some.sampled_from([8000, 16000]))

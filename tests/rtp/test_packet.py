@@ -1,17 +1,14 @@
-import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recorded import vectors
 from trunkline.errors import RemoteError
 from trunkline.rtp.packet import HeaderExtension, Kind, RtpPacket, kind_of
 
-VECTORS = [
-    json.loads(line) for line in (Path(__file__).parent.parent / "vectors/rtp/packet.jsonl").read_text().splitlines()
-]
+VECTORS = vectors("packet", "rtp")
 GOOD = [v for v in VECTORS if "packet" in v]
 BAD = [v for v in VECTORS if "error" in v]
 

@@ -1,11 +1,10 @@
-import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recorded import vectors
 from trunkline.errors import RemoteError
 from trunkline.rtp.rtcp import (
     CNAME,
@@ -21,9 +20,7 @@ from trunkline.rtp.rtcp import (
     parse_compound,
 )
 
-VECTORS = [
-    json.loads(line) for line in (Path(__file__).parent.parent / "vectors/rtp/rtcp.jsonl").read_text().splitlines()
-]
+VECTORS = vectors("rtcp", "rtp")
 GOOD = [v for v in VECTORS if "types" in v]
 BAD = [v for v in VECTORS if "error" in v]
 

@@ -1,12 +1,11 @@
-import json
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recorded import vectors
 from trunkline.errors import RemoteError
 from trunkline.rtp.telephone_event import (
     DIGITS,
@@ -17,10 +16,7 @@ from trunkline.rtp.telephone_event import (
     press,
 )
 
-VECTORS = [
-    json.loads(line)
-    for line in (Path(__file__).parent.parent / "vectors/rtp/telephone_event.jsonl").read_text().splitlines()
-]
+VECTORS = vectors("telephone_event", "rtp")
 
 
 def name_of(vector: dict[str, Any]) -> str:
