@@ -33,7 +33,7 @@ class Span(msgspec.Struct, frozen=True):
 
 
 class Recording(msgspec.Struct, frozen=True):
-    clean: NDArray[np.float64]  # at 8 kHz, 600 ms of silence on either side
+    clean: NDArray[np.float64]  # at 8 kHz, 600 ms of silence before it and a second after it
     spans: list[Span]
 
     @property
@@ -60,9 +60,15 @@ def recording(path: Path) -> Recording:
 
 @cache
 def spoken(text: str) -> Recording:
-    """What espeak-ng says, between exact silence. Raises ``MissingProgram``."""
+    """What espeak-ng says, between exact silence: it rises and fades with its first and last sound, whatever stops
+    there are in between. Raises ``MissingProgram``."""
     wide, narrow = (_padded(sounds.speak(text, audio), audio) for audio in (PCM16_16K, PCM16_8K))
-    return _heard(wide, narrow)
+    heard = _heard(wide, narrow)
+    sounding = np.flatnonzero(_level(wide, PCM16_16K)).tolist()
+    spans = list(heard.spans)
+    spans[0] = msgspec.structs.replace(spans[0], rises=10.0 * sounding[0])
+    spans[-1] = msgspec.structs.replace(spans[-1], fades=10.0 * (sounding[-1] + 1))
+    return Recording(heard.clean, spans)
 
 
 def _heard(at_16k: bytes, at_8k: bytes) -> Recording:
@@ -83,7 +89,8 @@ def _heard(at_16k: bytes, at_8k: bytes) -> Recording:
         while not loud[ends - 1]:
             ends -= 1
         spans.append(Span(10.0 * rises, 10.0 * begins, 10.0 * ends, 10.0 * fades, _pauses(loud, begins, ends)))
-    return Recording(np.frombuffer(at_8k, "<i2").astype(float), spans)
+    # In noise a detector may take more than 600 ms to be sure that nobody speaks any more.
+    return Recording(np.frombuffer(at_8k + PCM16_8K.silence(3200), "<i2").astype(float), spans)
 
 
 def _pauses(loud: NDArray[np.bool_], begins: int, ends: int) -> tuple[tuple[float, float], ...]:

@@ -9,7 +9,6 @@ import pytest
 from listening import listen
 from noises import noise
 from trunkline.ai.events import AgentEvent, SpeechStarted, SpeechStopped
-from trunkline.ai.inline_vad import speech_event
 from trunkline.ai.models import find_silero
 from trunkline.ai.providers.silero import SileroVad, load
 from trunkline.ai.vad_hub import VadHub
@@ -61,7 +60,8 @@ def test_a_call_hears_of_the_edges_that_the_background_dates() -> None:
     detector, pcm16 = Silero(load(file)), decode_mulaw(audio)
     (expected,) = listen(detector, [pcm16], background=Background())
     found = edges_of_a_call(SileroVad(), audio)
-    assert found == [speech_event(edge) for edge in expected]
+    places = [event.at_ms for event in found if isinstance(event, SpeechStarted | SpeechStopped)]
+    assert places == pytest.approx([edge.at_ms for edge in expected], abs=0.01)  # a batch is added up in another order
     assert [type(event) for event in found] == [SpeechStarted, SpeechStopped]
     (undated,) = listen(detector, [pcm16])
     assert undated != expected

@@ -11,10 +11,11 @@ import pytest
 from speech import utterances
 from trunkline.ai.models import find_silero
 from trunkline.ai.providers import silero, webrtc
+from trunkline.audio.dating import COVERED, LATE, Evidence
 from trunkline.audio.format import PCM16_8K, PCM16_16K, AudioFormat
 from trunkline.audio.g711 import decode_mulaw, encode_mulaw
 from trunkline.audio.silero import Silero
-from trunkline.audio.vad import Detector, Endpointer, Endpointing, Evidence, SpeechEdge
+from trunkline.audio.vad import Detector, Endpointer, Endpointing, SpeechEdge
 from trunkline.testing import sounds
 
 SPEECH = Path(os.environ.get("TRUNKLINE_SPEECH_DIR") or Path(__file__).parents[2].parent / "shared" / "speech")
@@ -62,13 +63,11 @@ def test_a_cut_in_silence_says_nothing() -> None:
     assert Endpointer(80, 8000, RULES).cut() is None
 
 
-SOUNDS, SILENT = Evidence([2.0], [2.0]), Evidence([-2.0], [-2.0])
-
-
-def dated(tenths: str, sounds: str, rules: Endpointing = RULES) -> list[tuple[bool, float, int]]:
+def dated(tenths: str, sounds: str, covered: float = 0) -> list[tuple[bool, float, int]]:
     """As in the cases above, with a second witness that hears something where there is a letter."""
-    endpointer = Endpointer(80, 8000, rules)
-    witness = [SILENT if mark == "." else SOUNDS for mark in sounds]
+    endpointer = Endpointer(80, 8000, RULES)
+    late = "." * LATE + sounds  # it says so later
+    witness = [Evidence([-3.0 if mark == "." else 3.0], covered) for mark in late]
     edges = [(endpointer.push(int(digit) / 10, witness[at]), at) for at, digit in enumerate(tenths)]
     return [(edge.speaking, round(edge.at_ms, 3), at) for edge, at in edges if edge]
 
@@ -79,14 +78,21 @@ def dated(tenths: str, sounds: str, rules: Endpointing = RULES) -> list[tuple[bo
         # the same decisions as without it, with the same frames; only the places are other
         ("00000099900000", "...xxxxxx.....", [(True, 30, 8), (False, 90, 13)]),  # it began before the model knew
         ("00000099900000", "......xxx.....", [(True, 60, 8), (False, 90, 13)]),
-        ("00000099999000000", "......xxx........", [(True, 60, 8), (False, 95, 15)]),  # a quarter to the model
+        ("00000099999000000", "......xxx........", [(True, 60, 8), (False, 90, 15)]),  # it ended before that, too
         ("000000999000000", "......xxxxxxx..", [(True, 60, 8), (False, 100, 13)]),  # a frame beyond it at most
         ("00099900000", "...........", [(True, 30, 5), (False, 60, 10)]),  # it heard nothing: the model's word
         ("00099900000", ".....xx....", [(True, 30, 5), (False, 70, 10)]),  # never later than the model's first
+        ("000000000099900000", "...xx..xxxxx......", [(True, 30, 12), (False, 120, 17)]),  # a word beyond a gap
     ],
 )
 def test_a_second_witness_says_where(tenths: str, sounds: str, expected: list[tuple[bool, float, int]]) -> None:
     assert dated(tenths, sounds) == expected
+
+
+def test_under_noise_an_edge_lies_beyond_what_is_seen() -> None:
+    edges = dated("00000099900000", "....xxxxx.....", covered=1)
+    assert edges == [(True, 40 - 10 * COVERED, 8), (False, 90 + 10 * COVERED, 13)]
+    assert dated("99900000", "xxxxxxxx", covered=1)[0] == (True, 0, 2)  # not before the audio itself
 
 
 def test_a_second_witness_alone_begins_nothing_and_keeps_nothing_going() -> None:
@@ -94,17 +100,19 @@ def test_a_second_witness_alone_begins_nothing_and_keeps_nothing_going() -> None
     assert [at for _, _, at in dated("0009990000000000", "x" * 16)] == [5, 10]
 
 
-def test_an_utterance_does_not_begin_before_the_last_one_ended() -> None:
-    edges = dated("0009990000009990000", "x" * 19)
-    assert [place for _, place, _ in edges] == [0, 70, 70]
+@pytest.mark.parametrize("covered", [0, 1])
+def test_an_utterance_does_not_begin_before_the_last_one_ended(covered: float) -> None:
+    edges = dated("0009990000009990000", "x" * 19, covered)
+    assert [place for _, place, _ in edges] == [0, 70 + 10 * COVERED * covered, 70 + 10 * COVERED * covered]
 
 
 def test_what_was_heard_before_a_hole_is_not_evidence_after_it() -> None:
     endpointer = Endpointer(80, 8000, RULES)
+    sounds = Evidence([3.0], 0)
     for _ in range(5):
-        endpointer.push(0.0, SOUNDS)
+        endpointer.push(0.0, sounds)
     assert endpointer.skip(2) is None
-    edges = [endpointer.push(0.9, SOUNDS) for _ in range(3)]
+    edges = [endpointer.push(0.9, sounds) for _ in range(3)]
     assert edges == [None, None, SpeechEdge(True, 70)]
 
 

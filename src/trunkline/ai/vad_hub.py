@@ -22,8 +22,9 @@ from trunkline.ai.events import AgentFailed
 from trunkline.ai.frames import Frame, Framer
 from trunkline.ai.inline_vad import speech_event
 from trunkline.audio.background import Background, BackgroundStream
+from trunkline.audio.dating import Evidence
 from trunkline.audio.format import AudioFormat
-from trunkline.audio.vad import Detector, Endpointer, Endpointing, Evidence, SpeechEdge
+from trunkline.audio.vad import Detector, Endpointer, Endpointing, SpeechEdge
 
 S = TypeVar("S")
 

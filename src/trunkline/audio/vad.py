@@ -18,7 +18,7 @@ from typing import Final, Protocol, TypeVar
 
 import msgspec
 
-from trunkline.audio.dating import Slices
+from trunkline.audio.dating import Evidence, Slices
 
 S = TypeVar("S")
 
@@ -58,17 +58,6 @@ class Endpointing(msgspec.Struct, frozen=True):
     # loud noise the last words are never this certain.
     sure: float = 0.8
     trail_ms: float = 96
-    # Witnesses of an end that differ are both wrong, the detector more so: its share in the answer. In noise the second
-    # loses a soft last sound, and the detector goes on beyond it.
-    detector_share: float = 0.25
-
-
-class Evidence(msgspec.Struct, frozen=True, gc=False):
-    """What a second witness makes of one frame, slice by slice, as many as it cuts a frame into: the log-odds that a
-    voice which has begun by now was there, and that one which has ended still was."""
-
-    begins: Sequence[float]
-    ends: Sequence[float]
 
 
 class SpeechEdge(msgspec.Struct, frozen=True, gc=False):
@@ -102,7 +91,7 @@ class Endpointer:
         certain."""
         self._frame += 1
         if evidence is not None:
-            self._slices.add(evidence.begins, evidence.ends)
+            self._slices.add(evidence)
         return self._voiced(probability) if self.speaking else self._silent(probability)
 
     def skip(self, frames: int) -> SpeechEdge | None:
@@ -140,9 +129,12 @@ class Endpointer:
         return self._stopped() if self._run >= self._stop_frames else None
 
     def _started(self) -> SpeechEdge:
-        latest = self._frame - self._run
+        first = float(self._frame - self._run)
         ago = self._slices.begin(self._frame - self._edge)
-        first = latest - min(self._onset, self._onset_frames) if ago is None else min(latest, self._frame - ago)
+        if ago is None:
+            first -= min(self._onset, self._onset_frames)
+        else:
+            first = max(self._edge, min(first, self._frame - ago - self._slices.margin))
         self._voiced_until = self._sure_until = self._frame
         return self._turned(True, first)
 
@@ -150,9 +142,8 @@ class Endpointer:
         last = float(max(self._sure_until, self._voiced_until - self._trail_frames))
         ago = self._slices.end(self._frame - self._edge)
         if ago is not None:
-            seen = self._frame - ago
             # What goes on sounding when the detector hears a voice no more is something else.
-            last = seen + self._rules.detector_share * (last - seen) if seen < last else min(seen, last + 1)
+            last = min(self._frame, min(self._frame - ago, last + 1) + self._slices.margin)
         return self._turned(False, last)
 
     def _turned(self, speaking: bool, at_frame: float) -> SpeechEdge:
