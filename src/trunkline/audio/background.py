@@ -43,8 +43,8 @@ ECHO_DB: Final = -10.0  # so far under the voice is its echo
 QUIET_DB: Final = 15.0  # a voice so far over the floor has no sounds that are covered
 
 # What an excess is worth beside the model's log-odds, both in nats. Chosen on some 200 telephone prompts of five
-# speakers, as they are and in made-up halls, in six noises at 0 to 20 dB; test_vad_noise.py measures with other voices
-# and other noise.
+# speakers, as they are and in made-up halls, in six noises at 0 to 20 dB; test_vad_noise.py measures with noise that
+# nothing was chosen by.
 CHANCE: Final = 0.035  # about what noise has in a frame
 MEMORY: Final = 0.65  # of the excess of frames past, for whether what sounds now is voice or background
 ENOUGH: Final = 0.5  # no frame adds more to that memory: what was loud is not remembered longer
