@@ -4,6 +4,7 @@ import asyncio
 import gc
 import random
 import socket
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -340,6 +341,31 @@ def test_rubbish_on_both_ports_is_counted_and_the_call_goes_on() -> None:
         assert ignored["malformed_rtcp"] == 2  # one on each port
         assert figures["strangers"] >= 2
         assert ours.board.active == 1
+        home.close()
+
+    run(story)
+
+
+def test_a_process_that_was_held_up_hears_what_was_said_meanwhile() -> None:
+    async def story(ours: House) -> None:
+        home = Ear()
+        port = (await ours.open(remote_port=home.address[1]))["local_port"]
+        for n in range(20):
+            home.say(n, port)
+            await asyncio.sleep(0.02)
+        before = await ours.figures()
+        for n in range(20, 50):
+            home.say(n, port)
+            time.sleep(0.02)  # noqa: ASYNC251 - nobody else may do anything
+
+        async def all_read() -> bool:
+            return bool((await ours.figures())["received"]["packets"] == 50)
+
+        await settled(all_read)
+        received = (await ours.figures())["received"]
+        assert (received["lost"], received["late"]) == (0, 0)
+        made_up = [figures["concealed_ms"] + figures["silence_ms"] for figures in (before["received"], received)]
+        assert made_up[1] - made_up[0] < 300, "of 600; some is due after the last packet"
         home.close()
 
     run(story)

@@ -100,6 +100,30 @@ def test_a_lost_packet_is_concealed_and_said_to_be_missing() -> None:
     assert peer.codec.figures().received.lost == 1
 
 
+@pytest.mark.parametrize("ptime", [20, 60])
+def test_packets_that_waited_while_we_were_held_up_are_heard_and_not_concealed(ptime: int) -> None:
+    peer = Peer(gateway(wanted(ptime=ptime)))
+    peer.speak(range(50))
+    peer.now += 0.4
+    for n in range(50, 70):
+        peer.say(datagram(n))  # all of them are read before the tick that is overdue
+    peer.tick()
+    peer.speak(range(70, 100))
+    assert not [event for event in peer.heard(AudioMissing) if event.lost]
+    received = peer.codec.figures().received
+    assert (received.lost, received.late, received.concealed_ms) == (0, 0, 0)
+    assert received.played >= 95
+
+
+@pytest.mark.parametrize("ptime", [20, 60])
+def test_audio_is_given_within_twenty_milliseconds_of_its_time(ptime: int) -> None:
+    peer = Peer(gateway(wanted(ptime=ptime)))
+    for n in range(100):
+        peer.speak(range(n, n + 1))
+        due_s = peer.now - START - 0.06  # the buffer's delay at the start
+        assert len(peer.pcm) / 8000 >= due_s - 0.02
+
+
 @pytest.mark.parametrize(("level", "loudest"), [(30, 6000), (60, 200), (127, 0)], ids=["loud", "quiet", "none"])
 def test_comfort_noise_is_as_loud_as_the_peer_says_and_no_loss(level: int, loudest: int) -> None:
     peer = Peer()

@@ -14,6 +14,12 @@ from trunkline.wire.base import BinaryFrame, Output
 MAX_DATAGRAM_BYTES: Final = 2048
 """Beyond any Ethernet's packet; what is longer is cut, and then malformed."""
 
+MAX_AT_ONCE: Final = 256
+"""Datagrams read in one go after the process was held up: as many as the kernel holds for a call."""
+
+LATE_S: Final = 0.005
+"""A tick this late says that datagrams may wait which came before it. A timer by itself is off by a millisecond."""
+
 TICK: Final = b""
 
 
@@ -130,13 +136,13 @@ class DatagramLink(Link):
 
     # --- from the peer ---------------------------------------------------------------------------------------------
 
-    def _read(self) -> None:
-        """One datagram. If there are more the loop calls again: a flood on one port leaves the others their turn, and
-        the usual packet costs no second look at an empty socket."""
+    def _read(self) -> bool:
+        """One datagram; False: there is none. If there are more the loop calls again: a flood on one port leaves the
+        others their turn, and the usual packet costs no second look at an empty socket."""
         try:
             data, source = self._recv(MAX_DATAGRAM_BYTES)
         except OSError:  # there is none after all; or one of ours could not be delivered, told here
-            return
+            return False
         if source == self._source and len(data) > 1:
             self.latch.heard_at = self._loop.time()
             if 192 <= data[1] <= 223:
@@ -144,6 +150,14 @@ class DatagramLink(Link):
             self.receiver.received(data, True)
         else:
             self._read_other(data, source)
+        return True
+
+    def _catch_up(self) -> None:
+        """The process was held up. What came meanwhile is read before the codec looks at what is missing: audio that
+        waits in the kernel is not lost, and making up for it would take the time there is not."""
+        for _ in range(MAX_AT_ONCE):
+            if not (self._open and self._read()):
+                return
 
     def _read_other(self, data: bytes, source: tuple[Any, ...]) -> None:
         """What is too short for anything, or from an address that is not, or not yet, the peer's."""
@@ -172,6 +186,8 @@ class DatagramLink(Link):
             self.latch.strangers += 1
 
     def _tick(self) -> None:
+        if self._loop.time() > self._codec.deadline + LATE_S:
+            self._catch_up()
         self.receiver.received(TICK, True)
         if self._open:
             self._timer = self._loop.call_at(self._codec.deadline, self._tick)

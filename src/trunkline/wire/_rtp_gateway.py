@@ -104,7 +104,7 @@ class RtpGateway:
         )
         self._reporter = Reporter(self._sender, self._reception, session.cname, now=now, random=draw())
         self._now = self._started_at = now
-        self._due = inf  # when there may be audio to give
+        self._due = -inf  # when there may be audio to give
         self._started = self._heard = self._said_goodbye = False
         self._over_at: float | None = None  # the peer said goodbye
 
@@ -142,7 +142,7 @@ class RtpGateway:
                     if standing is Standing.RESTARTED:
                         self._restart()
                 self._buffer.push(self._reception.extended, timestamp, now, data[_HEADER_BYTES:])
-                return self._pop(now) if now >= self._due or not self._heard else _NOTHING
+                return self._give(now)
         match kind_of(data):
             case Kind.RTP:
                 return self._receive_rtp(data, now)
@@ -185,7 +185,12 @@ class RtpGateway:
         self._buffer.push(self._reception.extended, packet.timestamp, now, audio)
         if not audio and self._heard:
             events.append(AudioHeard(b""))  # somebody is there, though nothing is said
-        return [*events, *self._pop(now)]
+        return [*events, *self._give(now)]
+
+    def _give(self, now: float) -> Sequence[WireEvent]:
+        """The audio that is due, unless a tick is overdue: then we were held up, more packets may be waiting to be
+        read, and what is missing without them is not lost."""
+        return self._pop(now) if self._due <= now < self._pacer.due else _NOTHING
 
     def _receive_key(self, packet: RtpPacket, now: float) -> list[WireEvent]:
         try:
@@ -255,7 +260,7 @@ class RtpGateway:
                 filling = concealer.lost(n) if piece.lost else concealer.received(self._noise.next(n))
                 events.append(AudioMissing(n, piece.lost, filling))
             elif type(piece) is Wait:
-                self._due = inf if piece.until is None else piece.until
+                self._due = -inf if piece.until is None else piece.until
                 break
         if not self._heard and buffer.began_at is not None:
             # The call began with our first packet, not with theirs.
