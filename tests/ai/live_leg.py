@@ -4,11 +4,12 @@ everything that went over the vendor's wire kept.
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from typing import Any, Final
 
 import numpy as np
+from voices import Letters
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
@@ -27,10 +28,10 @@ from trunkline.ai.events import (
     ReplyStarted,
     ReplyText,
 )
-from trunkline.ai.standin import Play
+from trunkline.ai.standin import Answer, Play
 from trunkline.audio import g711
 from trunkline.audio.format import MULAW_8K, AudioFormat
-from trunkline.testing.standins import standing_in
+from trunkline.testing.standins import play, standing_in
 
 FACTS: Final = CallFacts("call-1", "test")
 FASTER: Final = 8
@@ -46,6 +47,17 @@ def tone(ms: float, hz: float = 300) -> bytes:
 def quiet(ms: float) -> bytes:
     """Silence in mu-law."""
     return MULAW_8K.silence(int(8 * ms))
+
+
+def quick(mind: Any = None, lines: Sequence[str] = ("What now?", "And then?"), **more: Any) -> Play:
+    """A vendor that answers soon, and speaks much faster than life."""
+    timing: dict[str, Any] = {"stt_ms": 20, "model_ms": 10, "voice_ms": 5, "speed": 60}
+    return play(lines, mind=mind, voice=Letters(), **(timing | more))
+
+
+def always(text: str) -> Any:
+    """A mind that has one answer to everything."""
+    return lambda history, tools: Answer(text)
 
 
 class Tap:
@@ -195,11 +207,11 @@ class Leg:
 
 @asynccontextmanager
 async def held(
-    name: str, play: Play, *, tap: Tap | None, own: dict[str, Any] | None, settings: dict[str, Any], **leg: Any
+    name: str, game: Play, *, tap: Tap | None, own: dict[str, Any] | None, settings: dict[str, Any], **leg: Any
 ) -> AsyncIterator[Leg]:
     """A call with that vendor's simulated agent. ``own``: the provider's own settings; ``leg``: what ``Leg`` takes."""
     provider = registry.load("ai.providers", name)
-    async with standing_in(play, names=[name]) as vendors:
+    async with standing_in(game, names=[name]) as vendors:
         given = dict(vendors.settings(name))
         async with nullcontext(given["base_url"]) if tap is None else tap.between(given["base_url"]) as base_url:
             wanted = provider.spec.settings(**(given | {"base_url": base_url} | (own or {})))

@@ -11,13 +11,11 @@ from typing import Any
 import gemini_leg
 import openai_leg
 import pytest
-from live_leg import Leg, quiet, tone
+from live_leg import Leg, quick, quiet, tone
 from real_time import all_at_once
-from voices import Letters
 
 from trunkline.ai.events import ReplyEnded, SpeechStarted, SpeechStopped
 from trunkline.ai.standin import Place, Play, Trouble
-from trunkline.testing.standins import play
 
 LINES = ("What are your opening hours?", "Thank you, goodbye.")
 ANSWER = "We are open from Monday to Friday, nine to five. Is there anything else?"
@@ -32,10 +30,6 @@ CALLS = {
 """How to hold a call with each."""
 
 
-def quick(*troubles: tuple[Place, Trouble]) -> Play:
-    return play(LINES, voice=Letters(), stt_ms=20, model_ms=10, voice_ms=5, speed=60, troubles=troubles)
-
-
 def greeting(who: str, game: Play) -> AbstractAsyncContextManager[Leg]:
     call: Any = CALLS[who]
     held: AbstractAsyncContextManager[Leg] = call(game, greeting="Hello.")
@@ -44,7 +38,7 @@ def greeting(who: str, game: Play) -> AbstractAsyncContextManager[Leg]:
 
 async def a_trouble(who: str, place: Place, trouble: Trouble) -> None:
     # The first reply is the greeting; the trouble is meant for the second.
-    game = quick()
+    game = quick(lines=LINES)
     async with greeting(who, game) as leg:
         await leg.greeted()
         if place is Place.CONNECT:
@@ -72,7 +66,7 @@ def test_a_trouble_costs_the_caller_nothing_but_a_moment(who: str, place: Place)
 
 
 async def a_fatal_trouble(who: str, place: Place, trouble: Trouble) -> None:
-    game = quick(*([(place, trouble)] if place is Place.CONNECT else []))
+    game = quick(lines=LINES, troubles=[(place, trouble)] if place is Place.CONNECT else [])
     async with greeting(who, game) as leg:
         if place is not Place.CONNECT:
             await leg.greeted()

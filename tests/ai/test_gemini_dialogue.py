@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from gemini_leg import PROVIDER, Tap, on_the_line
-from live_leg import Leg, quiet, tone
+from live_leg import Leg, always, quick, quiet, tone
 from real_time import in_real_time
 from voices import Letters
 
@@ -29,24 +29,15 @@ from trunkline.ai.events import (
 )
 from trunkline.ai.handover import HandedOver, TakesOver
 from trunkline.ai.manners import Manners
-from trunkline.ai.standin import Answer, Place, Play, Trouble
+from trunkline.ai.standin import Answer, Place, Trouble
 from trunkline.ai.tools import tool
 from trunkline.audio.convert import Converter
 from trunkline.audio.format import ALAW_8K, MULAW_8K, PCM16_8K, PCM16_16K, PCM16_24K
 from trunkline.errors import ConfigError
-from trunkline.testing.standins import play, standing_in
+from trunkline.testing.standins import standing_in
 
 LONG = "This is a rather long answer to a short question, and the caller will not wait until it is over."
 SILENT = Manners(no_input_s=0)
-
-
-def quick(mind: Any = None, lines: tuple[str, ...] = ("What now?", "And then?"), **more: Any) -> Play:
-    timing: dict[str, Any] = {"stt_ms": 10, "model_ms": 10, "voice_ms": 5, "speed": 60}
-    return play(lines, mind=mind, voice=Letters(), **(timing | more))
-
-
-def always(text: str) -> Any:
-    return lambda history, tools: Answer(text)
 
 
 def run(story: Any) -> None:

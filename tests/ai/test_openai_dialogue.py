@@ -5,7 +5,7 @@ import base64
 from typing import Any
 
 import pytest
-from live_leg import Leg, quiet, tone
+from live_leg import Leg, always, quick, quiet, tone
 from openai_leg import Tap, on_the_line
 from real_time import in_real_time
 from voices import Letters
@@ -28,22 +28,12 @@ from trunkline.ai.events import (
 )
 from trunkline.ai.manners import Manners
 from trunkline.ai.providers.openai import PROVIDER
-from trunkline.ai.standin import Answer, Play
+from trunkline.ai.standin import Answer
 from trunkline.ai.tools import tool
 from trunkline.audio.format import ALAW_8K, MULAW_8K, PCM16_24K
-from trunkline.testing.standins import play
 
 LONG = "This is a rather long answer to a short question, and the caller will not wait until it is over."
 SILENT = Manners(no_input_s=0)
-
-
-def quick(mind: Any = None, lines: tuple[str, ...] = ("What now?", "And then?"), **more: Any) -> Play:
-    timing: dict[str, Any] = {"stt_ms": 20, "model_ms": 10, "voice_ms": 5, "speed": 60}
-    return play(lines, mind=mind, voice=Letters(), **(timing | more))
-
-
-def always(text: str) -> Any:
-    return lambda history, tools: Answer(text)
 
 
 @in_real_time

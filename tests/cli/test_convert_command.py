@@ -35,9 +35,11 @@ def run(*arguments: str) -> tuple[int, str]:
     return result.exit_code, result.stderr
 
 
+COMMAND = (sys.executable, "-m", "trunkline", "convert")
+
+
 def piped(*arguments: str, data: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-    command = [sys.executable, "-m", "trunkline", "convert", *arguments]
-    return subprocess.run(command, input=data, capture_output=True, check=False, cwd=PROJECT / "src")
+    return subprocess.run([*COMMAND, *arguments], input=data, capture_output=True, check=False, cwd=PROJECT / "src")
 
 
 def test_a_recording_becomes_what_the_phone_wants(folder: Path) -> None:
@@ -100,18 +102,7 @@ def test_raw_flows_from_stdin_to_stdout() -> None:
 
 def test_raw_comes_out_before_all_of_it_is_in() -> None:
     """Of a stream without end, what is there is converted."""
-    command = [
-        sys.executable,
-        "-m",
-        "trunkline",
-        "convert",
-        "-",
-        "-",
-        "--from-encoding",
-        "pcm16",
-        "--from-rate",
-        "8000",
-    ]
+    command = (*COMMAND, "-", "-", "--from-encoding", "pcm16", "--from-rate", "8000")
     with subprocess.Popen(
         [*command, "--encoding", "mulaw"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=PROJECT / "src"
     ) as process:
@@ -126,18 +117,7 @@ def test_raw_comes_out_before_all_of_it_is_in() -> None:
 
 
 def test_a_listener_who_has_heard_enough_is_no_error() -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "trunkline",
-        "convert",
-        "-",
-        "-",
-        "--from-encoding",
-        "mulaw",
-        "--from-rate",
-        "8000",
-    ]
+    command = (*COMMAND, "-", "-", "--from-encoding", "mulaw", "--from-rate", "8000")
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, cwd=PROJECT / "src") as process:
         assert process.stdin

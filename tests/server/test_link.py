@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import uvloop
 from house import open_house
+from raw_phone import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, frame
 from structlog.testing import capture_logs
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
@@ -19,20 +20,6 @@ HANDSHAKE = (
     b"GET /media/acme HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
     b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 )
-CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
-
-
-def frame(opcode: Any, payload: Any = b"", *, fin: Any = True) -> Any:
-    """A masked client frame (the mask is all zeros, which is one like any other)."""
-    size = len(payload)
-    head = bytes([(0x80 if fin else 0) | opcode])
-    if size < 126:
-        head += bytes([0x80 | size])
-    elif size < 65536:
-        head += bytes([0x80 | 126]) + struct.pack(">H", size)
-    else:
-        head += bytes([0x80 | 127]) + struct.pack(">Q", size)
-    return head + bytes(4) + payload
 
 
 class RawPhone:
