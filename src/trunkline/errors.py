@@ -54,11 +54,12 @@ class AudioError(TrunklineError, ValueError):
 class RemoteError(TrunklineError):
     """The peer broke its protocol. Close its socket with ``close_code``; other calls are not touched.
 
-    ``where`` is the path of the offending field (``$.media.payload``) or ``$`` for the whole message.
+    ``where`` is the path of the offending field (``$.media.payload``), which the text ends with, or ``$`` for the
+    whole message, where there is nothing to point at.
     """
 
     def __init__(self, what: str, *, where: str = "$", close_code: int = 1002) -> None:
-        super().__init__(f"{what} (at {where})")
+        super().__init__(what if where == "$" else f"{what} (at {where})")
         self.what = what
         self.where = where
         self.close_code = close_code

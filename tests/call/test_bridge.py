@@ -480,7 +480,7 @@ def test_a_process_held_up_takes_what_it_missed_for_waiting_and_not_for_silence(
     ("fault", "code", "reason"),
     [
         (RemoteError("not base64", where="$.media.payload"), 1002, "not base64 (at $.media.payload)"),
-        (RemoteError("too large", close_code=1009), 1009, "too large (at $)"),
+        (RemoteError("too large", close_code=1009), 1009, "too large"),
         (Refused("no ticket"), 1008, "no ticket"),
     ],
 )

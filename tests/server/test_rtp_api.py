@@ -172,10 +172,10 @@ def test_a_session_is_opened_shown_and_ended() -> None:
     [
         (b"", 400, "not valid JSON"),
         (b"{", 400, "not valid JSON"),
-        (b"[]", 400, "expected object, got array (at $)"),
+        (b"[]", 400, "expected object, got array"),
         (b"{}", 400, "missing field (at $.call_id)"),
         (b"\xff\xfe", 400, "not valid"),
-        (b"[" * 15_000, 400, "expected object, got array (at $)"),
+        (b"[" * 15_000, 400, "expected object, got array"),
         (b" " * 20_000, 413, "the body is over 16384 bytes"),
         ({"remote_ip": "224.0.0.1"}, 400, "a multicast address (at $.remote_ip)"),
         ({"remote_ip": "0.0.0.0"}, 400, "an unspecified address (at $.remote_ip)"),  # noqa: S104

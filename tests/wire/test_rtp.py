@@ -87,7 +87,7 @@ def test_settings_do_not_show_the_token() -> None:
         ({"event_payload_type": 72}, "expected int >= 96 (at $.event_payload_type)"),
         ({"symmetric": "yes"}, "expected bool, got str (at $.symmetric)"),
         ({"caller": "+" * 300}, "expected str of length <= 256 (at $.caller)"),
-        ({"symetric": True}, "a field the protocol does not have (at $)"),
+        ({"symetric": True}, "a field the protocol does not have"),
     ],
 )
 def test_what_is_wrong_with_a_session_is_said_by_its_field(change: dict[str, object], error: str) -> None:

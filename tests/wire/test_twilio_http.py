@@ -74,17 +74,17 @@ ENTITIES = '<!DOCTYPE r [<!ENTITY a "aaaa">]><Response><Connect><Stream url="wss
 @pytest.mark.parametrize(
     ("reply", "text"),
     [
-        (answer("<Connect>"), "12100 the webhook's answer is not well-formed XML (at $)"),
-        (HttpReply(200, b"", "text/xml"), "12100 the webhook's answer is not well-formed XML (at $)"),
-        (HttpReply(200, b"\xff\xfe<", "text/xml"), "12100 the webhook's answer is not well-formed XML (at $)"),
-        (HttpReply(200, b"<Say/>", "text/xml"), "12100 the webhook's answer is not a Response (at $)"),
-        (HttpReply(200, ENTITIES.encode(), "text/xml"), "12100 the webhook's answer has a document type (at $)"),
+        (answer("<Connect>"), "12100 the webhook's answer is not well-formed XML"),
+        (HttpReply(200, b"", "text/xml"), "12100 the webhook's answer is not well-formed XML"),
+        (HttpReply(200, b"\xff\xfe<", "text/xml"), "12100 the webhook's answer is not well-formed XML"),
+        (HttpReply(200, b"<Say/>", "text/xml"), "12100 the webhook's answer is not a Response"),
+        (HttpReply(200, ENTITIES.encode(), "text/xml"), "12100 the webhook's answer has a document type"),
         (
             HttpReply(200, ENTITIES.encode("utf-16"), "text/xml"),
-            "12100 the webhook's answer is not well-formed XML (at $)",
+            "12100 the webhook's answer is not well-formed XML",
         ),
-        (HttpReply(200, b" " * 70000, "text/xml"), "11750 the webhook's answer is too long (at $)"),
-        (HttpReply(200, b"{}", "application/json"), "12300 the webhook's answer is not XML by its content type (at $)"),
+        (HttpReply(200, b" " * 70000, "text/xml"), "11750 the webhook's answer is too long"),
+        (HttpReply(200, b"{}", "application/json"), "12300 the webhook's answer is not XML by its content type"),
         (answer("<Connect><Stream/></Connect>"), "31922 the stream's URL is not wss (at Stream.url)"),
         (
             answer('<Connect><Stream url="https://h/p"/></Connect>'),

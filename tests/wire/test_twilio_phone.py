@@ -109,11 +109,11 @@ def outbound(**changes: Any) -> str:
 @pytest.mark.parametrize(
     ("text", "error"),
     [
-        ("", "31951 not valid JSON (at $)"),
+        ("", "31951 not valid JSON"),
         ("{}", "31951 missing field (at $.event)"),
         (outbound(event="say"), "31951 not an allowed value (at $.event)"),
         (outbound(streamSid="MZ2"), "31951 a message for another stream (at $.streamSid)"),
-        (outbound(sequenceNumber="1"), "31951 a field the protocol does not have (at $)"),
+        (outbound(sequenceNumber="1"), "31951 a field the protocol does not have"),
         (
             outbound(media={"payload": "////", "track": "outbound"}),
             "31951 a field the protocol does not have (at $.media)",
@@ -121,7 +121,7 @@ def outbound(**changes: Any) -> str:
         (outbound(media={"payload": "///"}), "31951 invalid base64 (at $.media.payload)"),
         (outbound(media={}), "31951 missing field (at $.media.payload)"),
         (outbound(media={"payload": "UklGRiQA"}), "31924 audio with a file header (at $.media.payload)"),
-        (outbound(event="mark", media=None), "31951 a field the protocol does not have (at $)"),
+        (outbound(event="mark", media=None), "31951 a field the protocol does not have"),
         (
             json.dumps({"event": "mark", "streamSid": STREAM, "mark": {"name": 1}}),
             "31951 expected str, got int (at $.mark.name)",

@@ -107,9 +107,9 @@ def test_a_frame_of_any_other_size_ends_the_leg(size: int) -> None:
     ("message", "error"),
     [
         (b'{"action":"stop"}', "not an allowed value (at $.action)"),
-        (b'{"action":"clear","id":1}', "a field the protocol does not have (at $)"),
+        (b'{"action":"clear","id":1}', "a field the protocol does not have"),
         (b'{"action":"notify"}', "missing field (at $.payload)"),
-        (b"clear", "not valid JSON (at $)"),
+        (b"clear", "not valid JSON"),
     ],
 )
 def test_a_message_vonage_does_not_know_is_the_gateways_fault(message: bytes, error: str) -> None:

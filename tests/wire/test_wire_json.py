@@ -23,12 +23,12 @@ class Message(msgspec.Struct):
 @pytest.mark.parametrize(
     ("data", "text", "close_code"),
     [
-        (b"", "not valid JSON (at $)", 1007),
-        (b"secret", "not valid JSON (at $)", 1007),
-        (b'{"inner":{"word":"secret\xff"}}', "not valid UTF-8 (at $)", 1007),
-        (b'{"x":' + b"[" * 3000, "nested too deeply (at $)", 1007),
+        (b"", "not valid JSON", 1007),
+        (b"secret", "not valid JSON", 1007),
+        (b'{"inner":{"word":"secret\xff"}}', "not valid UTF-8", 1007),
+        (b'{"x":' + b"[" * 3000, "nested too deeply", 1007),
         (b"{}", "missing field (at $.inner)", 1002),
-        (b'"secret"', "expected object, got str (at $)", 1002),
+        (b'"secret"', "expected object, got str", 1002),
         (b'{"inner":{"secret":1}}', "a field the protocol does not have (at $.inner)", 1002),
         (b'{"inner":{"count":"secret"}}', "expected int, got str (at $.inner.count)", 1002),
         (b'{"inner":{"count":-7}}', "expected int >= 0 (at $.inner.count)", 1002),
