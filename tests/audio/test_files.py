@@ -282,7 +282,7 @@ BROKEN: list[tuple[str, str, Callable[[Path], Any], dict[str, Any], str]] = [
     ("not there", "in.wav", lambda path: None, {}, "in.wav can't be read: No such file or directory"),
     ("a folder", "in.wav", lambda path: path.mkdir(), {}, "in.wav can't be read: Is a directory"),
     ("empty", "in.wav", holding(b""), {}, "in.wav is empty: expected a WAV, FLAC or OGG file"),
-    ("text", "in.wav", holding(b"<html>" * 99), {}, "in.wav can't be read as audio: Format not recognised"),
+    ("text", "in.wav", holding(b"<html>" * 99), {}, "can't be read as audio: Format not recognised; expected WAV"),
     ("a header of four bytes", "in.wav", cut(4), {}, "in.wav is cut off: its WAV header ends before the samples begin"),
     ("half a header", "in.wav", cut(30), {}, "its WAV header ends before the samples begin"),
     ("no samples after a header", "in.wav", cut(44), {}, "16000 bytes of samples, and 0 are there"),

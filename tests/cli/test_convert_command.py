@@ -140,6 +140,23 @@ def test_a_wav_comes_from_stdin_and_goes_to_stdout(folder: Path) -> None:
     assert (back.returncode, back.stdout) == (0, g711.decode_mulaw(MULAW))
 
 
+def test_a_wav_comes_from_a_pipe_that_has_a_name(folder: Path) -> None:
+    os.mkfifo(folder / "pipe")
+    with subprocess.Popen(["sh", "-c", "cat in.wav > pipe"]):
+        code, _ = run("pipe", "out.ulaw")
+    assert (code, (folder / "out.ulaw").read_bytes()) == (0, MULAW)
+
+
+@pytest.mark.parametrize(("closed", "error"), [("<&-", "stdin is closed: name a"), (">&-", "stdout is closed: name a")])
+def test_a_closed_pipe_is_one_line_and_exit_2(closed: str, error: str) -> None:
+    raw = "--from-encoding mulaw --from-rate 8000"
+    command = ["sh", "-c", f'"$0" -m trunkline convert - - {raw} {closed}', sys.executable]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False, cwd=PROJECT / "src")
+    assert done.returncode == 2
+    assert error in done.stderr.decode()
+    assert done.stderr.count(b"\n") == 1
+
+
 STDIN = [
     (b"", [], "the input is empty: expected a WAV, FLAC or OGG file"),
     (b"RIFF\x00\x00\x00\x00WAVEfmt ", [], "the input is cut off: its WAV header ends before the samples begin"),

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from speech import speech
 from trunkline.audio.format import PCM16_8K, PCM16_16K, AudioFormat
+from trunkline.audio.g711 import encode_mulaw
 from trunkline.cli import _doctor_report
 from trunkline.cli.main import app
 
@@ -90,6 +91,29 @@ def test_what_cant_be_read_is_one_line_and_exit_2(tmp_path: Path, content: bytes
     assert result.stderr.startswith("trunkline: bad.wav")
     assert why in result.stderr
     assert result.stdout == ""
+
+
+def test_a_name_may_say_enough(tmp_path: Path) -> None:
+    samples = soundfile.read(wav(tmp_path / "good.wav", audio=PCM16_8K), dtype="int16")[0]
+    (tmp_path / "good.ulaw").write_bytes(encode_mulaw(samples.tobytes()))
+    code, said = doctor(tmp_path / "good.ulaw")
+    assert code == 0
+    assert "8000 Hz" in said
+
+
+def test_samples_that_say_nothing_of_themselves_are_exit_2(tmp_path: Path) -> None:
+    (tmp_path / "call.raw").write_bytes(bytes(3200))
+    result = CliRunner().invoke(app, ["doctor", str(tmp_path / "call.raw")])
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+    assert "call.raw has no header" in result.stderr
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_samples_that_are_no_numbers_are_exit_2(tmp_path: Path, bad: float) -> None:
+    soundfile.write(tmp_path / "bad.wav", np.full(8000, bad), 8000, subtype="FLOAT")
+    result = CliRunner().invoke(app, ["doctor", str(tmp_path / "bad.wav")])
+    assert result.exit_code == 2
+    assert "bad.wav holds samples that are NaN or infinite" in result.stderr
 
 
 def test_a_header_without_sound_is_exit_2(tmp_path: Path) -> None:

@@ -15,15 +15,15 @@ from trunkline.audio.floats import to_pcm16
 from trunkline.audio.format import AudioFormat, Encoding
 from trunkline.audio.level import FULL_SCALE, measure
 from trunkline.audio.sound_files import (
-    ContainerSound,
+    PHONE_RATE,
     Frames,
     RawFormat,
-    RawSound,
     Sound,
     Writer,
+    check_finite,
     container_named,
-    headerless,
     law_named,
+    open_sound,
     writer,
 )
 from trunkline.audio.stream_converter import encoding_of
@@ -32,7 +32,6 @@ from trunkline.errors import AudioError
 File = str | Path | BinaryIO
 Progress = Callable[[float], None]
 
-PHONE_RATE: Final = 8000
 NORMAL_PEAK: Final = 10 ** (-1 / 20)
 """-1 dB of full scale: below the loudest sample of either law, with room for what a player's filter adds."""
 INAUDIBLE: Final = 0.5 / FULL_SCALE
@@ -83,7 +82,7 @@ def convert_file(
     name = _named(source)
     kind = container_named(_named(target)) if container is None else container
     with _opened(source, name) as file:
-        sound = _sound(file, name, raw)
+        sound = open_sound(file, name, raw)
         if normalize and sound.frames is None:
             raise AudioError(f"{name} is a pipe: normalizing has to read it more than once")
         audio = _wanted(sound.rate, _named(target), rate, encoding)
@@ -151,8 +150,7 @@ class _Mono:
     def blocks(self) -> Iterator[NDArray[np.float32]]:
         done = 0
         for block in self._sound.blocks():
-            if not np.isfinite(block).all():
-                raise AudioError(f"{self._name} holds samples that are NaN or infinite: expected -1 to 1")
+            check_finite(block, self._name)
             yield self._one(block)
             done += len(block)
             if self._progress and self._sound.frames:
@@ -166,15 +164,6 @@ class _Mono:
             return block[:, 0]
         mixed: NDArray[np.float32] = block.mean(axis=1)
         return mixed
-
-
-def _sound(file: BinaryIO, name: str, raw: RawFormat | None) -> Sound:
-    law = law_named(name)
-    if raw is None and law is not None:
-        raw = RawFormat(law.value, PHONE_RATE)
-    elif raw is None and headerless(name):
-        raise AudioError(f"{name} has no header: say the encoding and the rate of its samples")
-    return ContainerSound(file, name) if raw is None else RawSound(file, name, raw)
 
 
 def _wanted(source_rate: int, target: str, rate: int | None, encoding: str | None) -> AudioFormat:

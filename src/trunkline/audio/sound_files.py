@@ -21,6 +21,7 @@ from trunkline.errors import AudioError
 Frames = NDArray[np.float32]
 """Of shape (frames, channels); ±1 is full scale."""
 
+PHONE_RATE: Final = 8000
 BLOCK_SAMPLES: Final = 65536
 """Worked on at a time, all channels together: what a conversion holds in memory however long the file is."""
 MOST_CHANNELS: Final = 1024  # as libsndfile
@@ -36,6 +37,7 @@ _CONTAINERS: Final = {
     "raw": "raw",
     "pcm": "raw",
 }
+_KNOWN: Final = "expected WAV, FLAC, OGG or another kind that libsndfile reads"
 CONTAINERS: Final = ("wav", "flac", "ogg", "raw")
 
 
@@ -101,6 +103,8 @@ class ContainerSound:
     """WAV, FLAC, OGG, or whatever else libsndfile knows; the file can be sought in. Raises ``AudioError``."""
 
     def __init__(self, file: BinaryIO, name: str) -> None:
+        if headerless(name):
+            raise AudioError(f"{name} has no header: say the encoding and the rate of its samples")
         if not file.seekable():
             raise AudioError(f"{name} is a pipe: raw samples can be read from it, a file with a header can't")
         if not file.seek(0, 2):
@@ -132,7 +136,8 @@ class ContainerSound:
         try:
             return soundfile.SoundFile(self._file)
         except soundfile.LibsndfileError as error:
-            raise AudioError(f"{self._name} can't be read as audio: {error.error_string}") from error
+            why = error.error_string.rstrip(".")
+            raise AudioError(f"{self._name} can't be read as audio: {why}; {_KNOWN}") from error
 
 
 class RawSound:
@@ -175,6 +180,21 @@ class RawSound:
         elif self._raw.encoding == Encoding.ALAW:
             data = g711.decode_alaw(data)
         return np.frombuffer(data, "<i2").astype(np.float32) / np.float32(32768)
+
+
+def check_finite(block: Frames, name: str) -> None:
+    """Raise ``AudioError`` where a sample is no number or infinite."""
+    if not np.isfinite(block).all():
+        raise AudioError(f"{name} holds samples that are NaN or infinite: expected -1 to 1")
+
+
+def open_sound(file: BinaryIO, name: str, raw: RawFormat | None = None) -> Sound:
+    """What ``file`` holds: as ``raw`` says, or its name (``.ulaw``, ``.alaw``), or else its header. Raises
+    ``AudioError``."""
+    law = law_named(name)
+    if raw is None and law is not None:
+        raw = RawFormat(law.value, PHONE_RATE)
+    return ContainerSound(file, name) if raw is None else RawSound(file, name, raw)
 
 
 # --- writing -------------------------------------------------------------------------------------------------------

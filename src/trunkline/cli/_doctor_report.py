@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from trunkline.audio.faults.base import Finding, Take
-from trunkline.audio.sound_files import ContainerSound
+from trunkline.audio.sound_files import check_finite, open_sound
 from trunkline.errors import AudioError
 
 LOOKED_AT_S: Final = 300
@@ -29,9 +29,10 @@ def read(path: Path) -> tuple[Take, float]:
     """The recording's first minutes, and how many seconds there are in all. Raises ``AudioError``."""
     try:
         with path.open("rb") as file:
-            sound = ContainerSound(file, path.name)
+            sound = open_sound(file, path.name)
             blocks, frames = [], 0
             for block in sound.blocks():
+                check_finite(block, path.name)
                 blocks.append(block[: sound.rate * LOOKED_AT_S - frames])
                 frames += len(blocks[-1])
                 if frames >= sound.rate * LOOKED_AT_S:

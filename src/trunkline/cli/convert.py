@@ -47,6 +47,8 @@ def command(
     from trunkline.audio.files import convert_file
 
     raw = _raw(from_encoding, from_rate, from_channels)
+    if target == PIPE and sys.stdout is None:
+        raise ConfigError("stdout is closed: name a file, or pipe it somewhere")
     if target == PIPE and sys.stdout.isatty():
         raise ConfigError("stdout is a terminal, and audio is nothing to read: name a file, or pipe it somewhere")
     if target != PIPE and not force and Path(target).is_file():
@@ -91,20 +93,31 @@ def _raw(encoding: str | None, rate: int | None, channels: int) -> "RawFormat | 
 @contextmanager
 def _input(source: str, raw: "RawFormat | None") -> Iterator[str | BinaryIO]:
     """A header has to be sought in, which a pipe can't do: such input goes by way of a temporary file."""
-    if source != PIPE:
-        yield source
-        return
-    stdin: BinaryIO = sys.stdin.buffer
-    if raw is not None or stdin.seekable():
-        yield stdin
-        return
-    from shutil import copyfileobj
-    from tempfile import TemporaryFile
+    with _readable(source) as readable:
+        if isinstance(readable, str) or raw is not None or readable.seekable():
+            yield readable
+            return
+        from shutil import copyfileobj
+        from tempfile import TemporaryFile
 
-    with TemporaryFile() as spool:
-        copyfileobj(stdin, spool)
-        spool.seek(0)
-        yield spool
+        with TemporaryFile() as spool:
+            copyfileobj(readable, spool)
+            spool.seek(0)
+            yield spool
+
+
+@contextmanager
+def _readable(source: str) -> Iterator[str | BinaryIO]:
+    """Stdin, a pipe that has a name, or the name of a file, there or not."""
+    if source == PIPE:
+        if sys.stdin is None:
+            raise ConfigError("stdin is closed: name a file, or pipe one in")
+        yield sys.stdin.buffer
+    elif Path(source).is_fifo():
+        with Path(source).open("rb") as pipe:
+            yield pipe
+    else:
+        yield source
 
 
 @contextmanager

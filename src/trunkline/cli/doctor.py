@@ -8,7 +8,7 @@ import typer
 
 def command(
     audio: Annotated[
-        Path | None, typer.Argument(metavar="AUDIO", help="A recording: WAV, FLAC or OGG, of any rate.")
+        Path | None, typer.Argument(metavar="AUDIO", help="A recording: WAV, FLAC or OGG of any rate, .ulaw, .alaw.")
     ] = None,
     platform: Annotated[
         str | None,
