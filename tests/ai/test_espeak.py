@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import wave
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -186,6 +187,53 @@ def test_text_is_not_on_the_command_line(monkeypatch: pytest.MonkeyPatch) -> Non
     asyncio.run(scene())
     assert len(commands) == 1
     assert not any("secret" in word for word in commands[0])
+
+
+def pretend(folder: Path, monkeypatch: pytest.MonkeyPatch, *, afterwards: str) -> None:
+    """A program in espeak-ng's place that says a second of silence, and then does as told."""
+    with wave.open(str(folder / "silence.wav"), "wb") as file:
+        file.setparams((1, 2, 22_050, 0, "NONE", ""))
+        file.writeframes(bytes(2 * 22_050))
+    program = folder / "espeak-ng"
+    program.write_text(f"#!/bin/sh\ncat >&2\ncat {folder / 'silence.wav'}\n{afterwards}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    monkeypatch.setattr(module, "STUCK_S", 0.2)
+
+
+@LOOPS
+def test_a_program_that_says_nothing_more_and_does_not_end_is_killed(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pretend(tmp_path, monkeypatch, afterwards="exec sleep 30")
+
+    async def scene() -> None:
+        before = children()
+        async with Voice() as voice, asyncio.timeout(10):
+            voice.session.say("Hello.", 1)
+            assert await voice.until(AgentFailed) == AgentFailed("espeak-ng can't speak: TimeoutError")
+        assert len(b"".join(voice.audio())) == pytest.approx(8000, abs=200), "what it did say is heard"
+        assert children() <= before
+
+    run(scene())
+
+
+def test_a_pipe_that_somebody_else_holds_open_does_not_keep_the_next_reply(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pretend(tmp_path, monkeypatch, afterwards="sleep 3 &\nwait")  # it is killed, what it has started is not
+
+    async def scene() -> None:
+        async with Voice() as voice, asyncio.timeout(2):
+            voice.session.say("Hello.", 1)
+            await voice.until(ReplyAudio)
+            voice.session.cancel(1)
+            voice.events.clear()
+            voice.session.say("Hello again.", 2)
+            await voice.until(ReplyAudio)
+            assert voice.audio(2)
+
+    asyncio.run(scene())
 
 
 def test_a_missing_program_is_named_with_the_command_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:

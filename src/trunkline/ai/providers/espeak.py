@@ -32,6 +32,9 @@ caller waiting in it."""
 READ_BYTES: Final = 8192
 """At most so much at a time (186 ms of its audio): the rest of the process's calls get their turn in between."""
 
+STUCK_S: Final = 5.0
+"""A program that says nothing for so long, or does not end, is killed. It takes milliseconds."""
+
 PROCESSES: Final = 2 * (os.cpu_count() or 1)
 """At once, over all calls. Each one takes milliseconds, so those that wait don't wait long."""
 
@@ -118,7 +121,7 @@ class EspeakSession:
     async def _pass_on(self, stdout: asyncio.StreamReader, text: str, generation: int) -> None:
         wav = WavStream()
         converter: Converter | None = None
-        while data := await stdout.read(READ_BYTES):
+        while data := await _read(stdout):
             if self._dead:
                 return
             samples = wav.push(data)
@@ -164,12 +167,24 @@ def _kill(process: Process) -> None:
         process.kill()
 
 
+async def _read(stdout: asyncio.StreamReader) -> bytes:
+    """What it says next. Raises ``TimeoutError``, which is an ``OSError``."""
+    async with asyncio.timeout(STUCK_S):
+        return await stdout.read(READ_BYTES)
+
+
 async def _end(process: Process) -> None:
-    """Waits for its end. Reads on till then: a pipe with something in it would keep its descriptors open."""
+    """Waits for its end, and brings it about if need be. Reads on till then: a pipe with something in it would keep its
+    descriptors open."""
     assert process.stdout is not None  # noqa: S101 - it was asked for
-    while await process.stdout.read(READ_BYTES):
-        pass
-    await process.wait()
+    for _ in range(2):
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(STUCK_S):
+                while await process.stdout.read(READ_BYTES):
+                    pass
+                await process.wait()
+                return
+        _kill(process)
 
 
 class Espeak:
