@@ -16,7 +16,10 @@ SPEECH = Path("../shared/speech")
 
 _Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 _Speech = Annotated[
-    Path, typer.Option(metavar="DIR", envvar="TRUNKLINE_SPEECH_DIR", help="Recordings to listen to, *.wav.")
+    Path,
+    typer.Option(
+        metavar="DIR", envvar="TRUNKLINE_SPEECH_DIR", show_default=False, help="Recordings to listen to, *.wav."
+    ),
 ]
 
 
