@@ -242,15 +242,17 @@ class AudioQualityMonitor:
 
     def _metrics(self, over: _Window) -> QualityMetrics:
         samples = max(over.samples, 1)
-        power = over.powers.level
         snr = over.powers.snr_db
+        power = over.powers.level
+        if power is None and over.tone_snr_db is not None:
+            power = over.powers.steady
         return QualityMetrics(
             ms=over.samples * 1000 / self._audio.rate,
             snr_db=over.tone_snr_db if snr is None else snr,
             thd_percent=over.thd_percent,
             clipping_percent=100 * over.clipped / samples,
             dc_percent=100 * over.total / samples / FULL_SCALE,
-            level_dbfs=None if power is None else 10 * log10(power) - 20 * log10(FULL_SCALE),
+            level_dbfs=None if not power else 10 * log10(power) - 20 * log10(FULL_SCALE),
             peak_dbfs=20 * log10(over.peak / FULL_SCALE) if over.peak else None,
             dropouts=over.dropouts,
             dropout_percent=100 * over.dropout_samples / samples,

@@ -42,6 +42,11 @@ class Powers(msgspec.Struct, frozen=True, gc=False):
         """The signal's power, None where there is no signal."""
         return self.signal / self.signal_frames if self.signal_frames >= _FEWEST else None
 
+    @property
+    def steady(self) -> float | None:
+        """The power of a sound that never pauses, which is taken for noise; None where there was nothing."""
+        return self.noise / self.noise_frames if self.noise_frames else None
+
 
 def part(powers: NDArray[np.float64]) -> tuple[float, float]:
     """Up to which power a frame is noise, and from which it is signal. ``powers``: frames of the last seconds."""

@@ -13,7 +13,7 @@ class QualityMetrics(msgspec.Struct, frozen=True):
     thd_percent: float | None  # of a tone, where one was
     clipping_percent: float  # of all samples
     dc_percent: float  # of full scale, signed
-    level_dbfs: float | None  # RMS of the speech, pauses left out
+    level_dbfs: float | None  # RMS of the speech, pauses left out; or of a steady tone
     peak_dbfs: float | None
     dropouts: int  # holes of exact silence with sound cut off before them
     dropout_percent: float  # of the time

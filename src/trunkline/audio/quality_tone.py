@@ -15,6 +15,8 @@ _EXPLAINS: Final = 0.95  # … and this much together with its harmonics
 _STEADY: Final = 1.26  # between the loudest and the softest quarter, in power: 1 dB. A vowel changes more.
 _LOWEST_HZ: Final = 300  # a voice's own fundamental lies below
 _HARMONICS: Final = 9
+_BINS_ALIKE: Final = 2  # that the window makes rise and fall together: noise is one figure in so many bins
+_DEVIATIONS: Final = 4.0  # of noise, which is looked at every two seconds for hours
 
 
 class Tone(msgspec.Struct, frozen=True, gc=False):
@@ -54,8 +56,11 @@ def find_tone(samples: Floats, rate: int) -> Tone | None:
         return None
     bins = len(power) - (len(lobes) + 1) * (2 * _LOBE + 1)
     rest = max(total - tone - raw, 0.0)
-    # The noise that lies in the harmonics' bins is not distortion.
-    distortion = max(raw - rest * len(lobes) * (2 * _LOBE + 1) / max(bins, 1), 0.0)
+    # The noise that lies in the harmonics' bins is not distortion, nor is what may be noise by chance.
+    hidden_in = len(lobes) * (2 * _LOBE + 1)
+    hidden = rest * hidden_in / max(bins, 1)
+    by_chance = hidden * _DEVIATIONS * (max(hidden_in, 1) / _BINS_ALIKE) ** -0.5
+    distortion = raw - hidden if raw - hidden > by_chance else 0.0
     noise = max(total - tone - distortion, 1e-12 * tone)
     return Tone(
         hz=centre * rate / len(samples),
