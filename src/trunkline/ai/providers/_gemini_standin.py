@@ -1,40 +1,24 @@
-"""Gemini's end of its wires, simulated: who is let in, and what can go wrong. What is heard, thought and said is the
-``Play``'s; how it is put is the vendor's.
+"""Gemini's end of its wires, simulated. What is heard, thought and said is the ``Play``'s; how it is put is the
+vendor's.
 """
 
-import asyncio
-import contextlib
-from collections.abc import Coroutine, Sequence
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final
 
-import msgspec
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.websockets import WebSocket
 
-from trunkline.ai import standin
-from trunkline.ai.base import Message
-from trunkline.ai.standin import WRONG_KEY, Place, Play, Trouble
+from trunkline.ai.providers._gemini_standin_door import CLOSES, admitted, has_key
+from trunkline.ai.providers._gemini_standin_live import LiveEnd, Sessions
+from trunkline.ai.standin import Play, Trouble
 
 LIVE: Final = "/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent"
-
-# The vendor accepts the upgrade first, and closes the socket then.
-CLOSES: Final = {
-    Trouble.KEY: (1007, "API key not valid. Please pass a valid API key."),
-    Trouble.QUOTA: (1011, "You exceeded your current quota, please check your plan and billing details."),
-    Trouble.RATE_LIMIT: (1011, "Resource has been exhausted (e.g. check quota)."),
-    Trouble.FAULT: (1011, "Internal error encountered."),
-}
-
-Sessions = dict[str, list[Message]]
-"""Sessions that can be resumed: what was said in them, by their handles."""
 
 
 def routes(play: Play) -> Sequence[BaseRoute]:
     """All that the vendor has of it."""
-    from trunkline.ai.providers._gemini_standin_live import LiveEnd
-
     sessions: Sessions = {}
 
     async def live(socket: WebSocket) -> None:
@@ -42,114 +26,9 @@ def routes(play: Play) -> Sequence[BaseRoute]:
             await LiveEnd(socket, play, sessions).serve()
 
     async def models(request: Request) -> Response:
-        if _key_of(request) in ("", WRONG_KEY):
+        if not has_key(request):
             what = {"code": 400, "message": CLOSES[Trouble.KEY][1], "status": "INVALID_ARGUMENT"}
             return JSONResponse({"error": what}, 400)
         return JSONResponse({"models": []})
 
     return [Route("/v1beta/models", models), WebSocketRoute(LIVE, live)]
-
-
-def _key_of(connection: Request | WebSocket) -> str:
-    return connection.headers.get("x-goog-api-key") or connection.query_params.get("key", "")
-
-
-async def admitted(socket: WebSocket, play: Play) -> bool:
-    """Let the client in, or not."""
-    trouble = play.trouble(Place.CONNECT)
-    if trouble is Trouble.CUT:
-        standin.cut(socket)
-        return False
-    if trouble is Trouble.STALL:
-        await standin.stall()
-    await socket.accept()
-    if _key_of(socket) in ("", WRONG_KEY):
-        trouble = Trouble.KEY
-    if trouble in CLOSES:
-        await socket.close(*CLOSES[trouble])
-        return False
-    if trouble is Trouble.GARBAGE:
-        await socket.send_bytes(b'{"setupComplete":[[[')
-    if trouble is Trouble.UNKNOWN:
-        await socket.send_bytes(b'{"weatherReport":{"sky":"blue"}}')
-    return True
-
-
-class Strange(Exception):
-    """The client broke the protocol: the vendor closes the socket with this."""
-
-    def __init__(self, reason: str, code: int = 1007) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.code = code
-
-
-class End:
-    """One open socket. A subclass says what its messages mean."""
-
-    def __init__(self, socket: WebSocket, play: Play) -> None:
-        self.socket = socket
-        self.play = play
-        self._stalled = False
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    async def serve(self) -> None:
-        """Until the client is gone, or has to go."""
-        try:
-            while True:
-                frame = await self.socket.receive()
-                if frame["type"] == "websocket.disconnect":
-                    return
-                await self.take(frame.get("text") or frame.get("bytes") or b"")
-        except Strange as strange:
-            with contextlib.suppress(WebSocketDisconnect, RuntimeError):
-                await self.socket.close(strange.code, strange.reason)
-        except (WebSocketDisconnect, RuntimeError):
-            pass  # it went while we spoke
-        finally:
-            for task in self._tasks:
-                task.cancel()
-
-    async def take(self, data: str | bytes) -> None:
-        """One message. Raises ``Strange``."""
-        raise NotImplementedError
-
-    async def send(self, **message: Any) -> None:
-        """One message to the client; in binary, as the vendor does it."""
-        if self._stalled:
-            await standin.stall()
-        await self.socket.send_bytes(msgspec.json.encode(message))
-
-    def soon(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Do it beside the reading."""
-        task = asyncio.create_task(_quietly(work))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        task.add_done_callback(lambda _: work.close())  # one that was cancelled before it began
-        return task
-
-    async def trouble(self, place: Place) -> None:
-        """What can go wrong here and now. Returns where things go on."""
-        match self.play.trouble(place):
-            case None:
-                pass
-            case Trouble.CUT:
-                self._stalled = True
-                standin.cut(self.socket)
-                await standin.stall()
-            case Trouble.STALL:
-                self._stalled = True
-                await standin.stall()
-            case Trouble.GARBAGE:
-                await self.socket.send_bytes(b'{"serverContent":{"modelTurn":[[[')
-            case Trouble.UNKNOWN:
-                await self.send(weatherReport={"sky": "blue"})
-            case trouble:
-                self._stalled = True
-                await self.socket.close(*CLOSES[trouble])
-                await standin.stall()
-
-
-async def _quietly(work: Coroutine[Any, Any, None]) -> None:
-    with contextlib.suppress(WebSocketDisconnect, RuntimeError):  # the client is gone
-        await work

@@ -12,7 +12,7 @@ from starlette.websockets import WebSocket
 from trunkline.ai.base import Message, ToolSpec
 from trunkline.ai.providers import _gemini_commands as ours
 from trunkline.ai.providers._gemini_opening import ANSWER, GO_ON, GREET, SAY
-from trunkline.ai.providers._gemini_standin import End, Sessions, Strange
+from trunkline.ai.providers._gemini_standin_door import End, Strange
 from trunkline.ai.standin import Answer, Ears, Place, Play, TurnBegan, TurnEnded, TurnText
 from trunkline.audio.format import PCM16_24K, AudioFormat, Encoding
 
@@ -29,6 +29,9 @@ _WORDS: Final = {
     "type", "format", "title", "description", "nullable", "enum", "items", "minItems", "maxItems", "properties",
     "required", "minLength", "maxLength", "pattern", "minimum", "maximum", "anyOf",
 }  # fmt: skip
+
+Sessions = dict[str, list[Message]]
+"""Sessions that can be resumed: what was said in them, by their handles."""
 
 
 class LiveEnd(End):

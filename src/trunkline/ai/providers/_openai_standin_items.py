@@ -8,7 +8,7 @@ from msgspec import UNSET
 from trunkline.ai.base import Message
 from trunkline.ai.providers import _openai_commands as ours
 from trunkline.ai.providers._openai_opening import FORMATS
-from trunkline.ai.providers._openai_standin import Strange
+from trunkline.ai.providers._openai_standin_door import Strange
 from trunkline.audio.format import AudioFormat
 
 

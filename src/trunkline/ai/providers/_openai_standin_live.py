@@ -17,7 +17,7 @@ from trunkline.ai.base import Message, ToolSpec
 from trunkline.ai.providers import _openai_live_messages as wire
 from trunkline.ai.providers._openai_live import ANSWER, FORMATS
 from trunkline.ai.providers._openai_opening import GO_ON, SAY
-from trunkline.ai.providers._openai_standin import End, Strange
+from trunkline.ai.providers._openai_standin_door import End, Strange
 from trunkline.ai.providers._openai_standin_realtime import GREETING
 from trunkline.ai.standin import Answer, Ears, Place, Play, TurnBegan, TurnEnded
 from trunkline.audio.format import MULAW_8K, AudioFormat

@@ -12,7 +12,7 @@ from starlette.websockets import WebSocket
 from trunkline.ai.base import Message, ToolSpec
 from trunkline.ai.providers import _openai_commands as ours
 from trunkline.ai.providers._openai_opening import FORMATS, GO_ON, SAY
-from trunkline.ai.providers._openai_standin import End, Strange
+from trunkline.ai.providers._openai_standin_door import End, Strange
 from trunkline.ai.providers._openai_standin_items import Item, audio_format, event_id_of, shown, told
 from trunkline.ai.standin import Answer, Ears, Place, Play, Trouble, TurnBegan, TurnEnded
 from trunkline.audio.format import PCM16_24K
