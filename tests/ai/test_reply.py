@@ -24,7 +24,8 @@ from trunkline.ai.events import (
     TransferWanted,
 )
 from trunkline.ai.manners import Manners
-from trunkline.ai.reply import ENOUGH, ROUNDS, UNDONE
+from trunkline.ai.reply import UNDONE
+from trunkline.ai.reply_maker import ENOUGH, ROUNDS
 from trunkline.ai.tools import tool
 from trunkline.errors import AgentError, ConfigError, ToolError
 

@@ -7,12 +7,10 @@ reply that is being made, but not of what the model said.
 import asyncio
 from collections.abc import Callable
 from itertools import cycle
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from trunkline.ai.manners import Manners
-
-if TYPE_CHECKING:
-    from trunkline.ai.reply import Reply
+from trunkline.ai.reply import Reply
 
 GRACE_S: Final = 0.3
 """A model is given at least this long, even when the limit has passed before it was asked: its answer is the better
@@ -49,7 +47,7 @@ class Silence:
 class Fillers:
     """The fillers of one call. ``say`` hands one to the voice, as part of a reply."""
 
-    def __init__(self, manners: Manners, silence: Silence, say: Callable[["Reply", str], None]) -> None:
+    def __init__(self, manners: Manners, silence: Silence, say: Callable[[Reply, str], None]) -> None:
         self._manners = manners
         self._silence = silence
         self._say = say
@@ -57,14 +55,14 @@ class Fillers:
         self._waiting: Reply | None = None
         self._timer: asyncio.TimerHandle | None = None
 
-    def wait(self, reply: "Reply") -> None:
+    def wait(self, reply: Reply) -> None:
         """From now on nothing of the reply is to be heard until ``stop``."""
         self.stop()
         if self._manners.fillers and sum(step.filler for step in reply.steps) < self._manners.fillers_per_reply:
             self._waiting = reply
             self._plan()
 
-    def stop(self, reply: "Reply | None" = None) -> None:
+    def stop(self, reply: Reply | None = None) -> None:
         """The wait is over; for ``reply`` only, if given."""
         if self._timer is not None and reply in (None, self._waiting):
             self._timer.cancel()

@@ -14,7 +14,8 @@ from trunkline.ai.conversation import Conversation
 from trunkline.ai.events import AgentEvent, ReplyAudio, ReplyEnded, ReplyStarted, ReplyText, StageReached
 from trunkline.ai.excuses import Excuses
 from trunkline.ai.fillers import Fillers, Silence
-from trunkline.ai.reply import Farewell, Reply, ReplyMaker
+from trunkline.ai.reply import Farewell, Reply
+from trunkline.ai.reply_maker import ReplyMaker
 from trunkline.ai.toolbox import Toolbox
 from trunkline.ai.trial import Trial
 from trunkline.audio.format import AudioFormat
