@@ -3,11 +3,12 @@ and what happens when something goes wrong. Those that find no turns themselves 
 """
 
 import asyncio
+from itertools import product
 
 import msgspec
 import pytest
-from real_time import in_real_time, together
-from vendor_calls import FACTS, FORMATS, LINE, PASSING, TURN, Kept, Vendor, listening, once, one_turn, placed
+from real_time import all_at_once, in_real_time, together
+from vendor_calls import FACTS, FATAL, FORMATS, LINE, PASSING, TURN, Kept, Vendor, listening, once, one_turn, placed
 from voices import hum, silence
 
 from trunkline.ai.events import CallerMayBeDone, CallerSaid, CallerWentOn, SpeechStarted, SpeechStopped
@@ -133,10 +134,9 @@ async def test_a_gap_in_the_audio_does_not_keep_a_turn_from_ending(ears: Ears) -
 
 
 @every
-@pytest.mark.parametrize("place", [Place.CONNECT, Place.HEARING, Place.ANSWERING])
-@in_real_time
-async def test_no_word_is_lost_and_none_is_doubled(ears: Ears, place: Place) -> None:
-    await together(troubled(ears, place, trouble) for trouble in PASSING)
+def test_no_word_is_lost_and_none_is_doubled(ears: Ears) -> None:
+    cases = product([Place.CONNECT, Place.HEARING, Place.ANSWERING], PASSING)
+    all_at_once({f"{trouble} while {place}": troubled(ears, place, trouble) for place, trouble in cases})
 
 
 async def troubled(ears: Ears, place: Place, trouble: Trouble) -> None:
@@ -166,12 +166,12 @@ async def troubled(ears: Ears, place: Place, trouble: Trouble) -> None:
 
 
 @every
-@pytest.mark.parametrize(("trouble", "fault"), [(Trouble.KEY, "bad key"), (Trouble.QUOTA, "quota")])
+@pytest.mark.parametrize("trouble", FATAL)
 @in_real_time
-async def test_what_no_other_try_would_mend_is_given_up_at_once(ears: Ears, trouble: Trouble, fault: str) -> None:
+async def test_what_no_other_try_would_mend_is_given_up_at_once(ears: Ears, trouble: Trouble) -> None:
     vendor = Vendor(ears.vendor)
     async with vendor.standing_in(play([LINE], troubles=[(Place.CONNECT, trouble)])) as url:
         session = vendor.stt(url, ears.model).open(FACTS, hears=MULAW_8K, emit=Kept())
         with pytest.raises(ProviderError) as given_up:
             await asyncio.wait_for(session.run(), 1)
-    assert given_up.value.fault == fault
+    assert given_up.value.fault == FATAL[trouble]

@@ -2,14 +2,14 @@
 
 import asyncio
 from contextlib import AbstractAsyncContextManager
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import Any
 
 import msgspec
 import pytest
 import structlog
-from real_time import in_real_time, together
-from vendor_calls import FORMATS, PASSING, Vendor, in_order, say, toned
+from real_time import all_at_once, in_real_time, together
+from vendor_calls import FATAL, FORMATS, PASSING, Vendor, in_order, say, toned
 from voices import silence, tone
 
 from trunkline import logs
@@ -142,10 +142,9 @@ async def test_a_caller_who_interrupts_again_and_again_is_served_in_the_end(voic
 
 
 @every
-@pytest.mark.parametrize("place", [Place.CONNECT, Place.ANSWERING, Place.SPEAKING])
-@in_real_time
-async def test_a_reply_goes_on_where_it_broke_off(voice: Voice, place: Place) -> None:
-    await together(troubled(voice, place, trouble) for trouble in PASSING)
+def test_a_reply_goes_on_where_it_broke_off(voice: Voice) -> None:
+    cases = product([Place.CONNECT, Place.ANSWERING, Place.SPEAKING], PASSING)
+    all_at_once({f"{trouble} while {place}": troubled(voice, place, trouble) for place, trouble in cases})
 
 
 async def troubled(voice: Voice, place: Place, trouble: Trouble) -> None:
@@ -173,17 +172,16 @@ async def troubled(voice: Voice, place: Place, trouble: Trouble) -> None:
 
 
 @every
-@pytest.mark.parametrize("place", [Place.CONNECT, Place.ANSWERING])
-@pytest.mark.parametrize(("trouble", "fault"), [(Trouble.KEY, "bad key"), (Trouble.QUOTA, "quota")])
-@in_real_time
-async def test_what_no_other_try_would_mend_is_given_up_at_once(
-    voice: Voice, place: Place, trouble: Trouble, fault: str
-) -> None:
-    async with voice.speaking(toned(troubles=[(place, trouble)])) as (_, session, task):
-        say(session, 1, HELLO)
-        with pytest.raises(ProviderError) as given_up:
-            await asyncio.wait_for(task, 1)
-    assert given_up.value.fault == fault
+def test_what_no_other_try_would_mend_is_given_up_at_once(voice: Voice) -> None:
+    async def story(place: Place, trouble: Trouble) -> None:
+        async with voice.speaking(toned(troubles=[(place, trouble)])) as (_, session, task):
+            say(session, 1, HELLO)
+            with pytest.raises(ProviderError) as given_up:
+                await asyncio.wait_for(task, 1)
+        assert given_up.value.fault == FATAL[trouble]
+
+    cases = product([Place.CONNECT, Place.ANSWERING], FATAL)
+    all_at_once({f"{trouble} while {place}": story(place, trouble) for place, trouble in cases})
 
 
 @in_real_time

@@ -28,8 +28,10 @@ from trunkline.testing.standins import play, standing_in
 FACTS = CallFacts("call", "test")
 LINE = "I would like a table for two on Friday"
 FORMATS = [MULAW_8K, ALAW_8K, PCM16_8K, PCM16_16K, PCM16_24K]
-PASSING = [trouble for trouble in Trouble if trouble not in (Trouble.KEY, Trouble.QUOTA)]
-"""Troubles that another try may mend."""
+FATAL = {Trouble.KEY: "bad key", Trouble.QUOTA: "quota"}
+"""Troubles that no other try would mend, and what they are."""
+PASSING = [trouble for trouble in Trouble if trouble not in FATAL]
+"""The others."""
 TURN = (100.0, 820.0)
 """Where ``one_turn`` has its speech, in ms."""
 
