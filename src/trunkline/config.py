@@ -47,7 +47,11 @@ class Config(BaseSettings):
     public_url: str = Field(
         "", description="The base address phone platforms know us by, https://…; signatures are checked against it."
     )
-    agent: str = Field("", description="Who answers: echo, local, or vendor/model. Overrides the application's own.")
+    agent: str = Field(
+        "",
+        description="Who answers: echo, local, or vendor/model; or several with commas between, preferred first. "
+        "Overrides the application's own.",
+    )
     agent_rate: int | Literal["mulaw"] = Field(
         24000, description="Hz the echo agent works at; mulaw: the phone's own format, nothing converted."
     )

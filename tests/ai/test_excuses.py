@@ -254,6 +254,6 @@ async def test_an_agent_without_a_voice_fails_and_the_log_says_why() -> None:
         async with OneCall(cascade(StandInLlm(), tts=tts)) as call:
             tts.lost.set()
             await call.idle()
-            assert call.events == [AgentFailed(str(LOST))]
+            assert call.events == [AgentFailed(str(LOST), LOST)]
     [line] = [line for line in log if line["log_level"] == "error"]
     assert (line["event"], line["reason"]) == ("agent can't go on", str(LOST))

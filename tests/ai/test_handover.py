@@ -4,13 +4,13 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
-from stand_ins import FACTS, StandInLlm, StandInStt, StandInTts, StandInVad
+from puppets import Puppet
+from stand_ins import FACTS, OneCall, StandInLlm, StandInStt, StandInTts, StandInVad
 from virtual_loop import timeless
 
-from trunkline.ai.base import AgentSession, CallFacts, Emit, Message, ToolCall
+from trunkline.ai.base import Message, ToolCall
 from trunkline.ai.cascade import Cascade
 from trunkline.ai.events import (
-    AgentCommand,
     AgentEvent,
     AgentFailed,
     CallAnswered,
@@ -28,64 +28,11 @@ from trunkline.ai.events import (
     Stage,
     StageReached,
 )
-from trunkline.ai.handover import HandedOver, HandingOver
+from trunkline.ai.fallback_llm import GO_ON
+from trunkline.ai.handover import HandedOver, HandingOver, TakesOver
 from trunkline.ai.tools import tool
-from trunkline.audio.format import MULAW_8K, PCM16_8K, PCM16_24K, AudioFormat
+from trunkline.audio.format import MULAW_8K, PCM16_8K, PCM16_24K
 from trunkline.errors import ConfigError
-
-
-class Puppet:
-    """A model whose sessions do what the test says."""
-
-    hears: tuple[AudioFormat, ...] = (MULAW_8K, PCM16_8K)
-    speaks: tuple[AudioFormat, ...] = (MULAW_8K,)
-
-    def __init__(self, name: str, *, takes_over: bool = True) -> None:
-        self.name = name
-        self.sessions: list[PuppetSession] = []
-        self._kind = TakingOver if takes_over else PuppetSession
-
-    def open(self, facts: CallFacts, *, hears: AudioFormat, speaks: AudioFormat, emit: Emit) -> AgentSession:
-        self.sessions.append(self._kind(emit))
-        return self.sessions[-1]
-
-    async def warm_up(self) -> None: ...
-
-    async def close(self) -> None: ...
-
-
-class PuppetSession:
-    def __init__(self, emit: Emit) -> None:
-        self.emit = emit
-        self.heard = b""
-        self.told: list[AgentCommand | HandedOver] = []
-        self.running: bool | None = None
-
-    def hear(self, audio: bytes, now: float) -> None:
-        self.heard += audio
-
-    def tell(self, command: AgentCommand, now: float) -> None:
-        self.told.append(command)
-
-    async def run(self) -> None:
-        self.running = True
-        try:
-            await asyncio.get_running_loop().create_future()
-        finally:
-            self.running = False
-
-    def reply(self, text: str, generation: int = 1, *, end: bool = True) -> None:
-        self.emit(ReplyStarted(generation))
-        self.emit(StageReached(Stage.MODEL_STARTED, generation, 5))
-        self.emit(ReplyText(text, generation))
-        self.emit(ReplyAudio(text.encode(), generation))
-        if end:
-            self.emit(ReplyEnded(generation))
-
-
-class TakingOver(PuppetSession):
-    def take_over(self, call: HandedOver) -> None:
-        self.told.append(call)
 
 
 class Scene:
@@ -199,6 +146,37 @@ async def test_they_may_hand_it_back_and_the_history_is_what_was_heard(stage: Sc
     ]
     again.reply("a again.")
     assert ReplyStarted(4) in stage.events
+
+
+@pytest.mark.parametrize(
+    ("broken", "speaks", "told", "said"),
+    [
+        ("", False, (), []),
+        ("", True, (), ["Anything."]),
+        ("We are open", True, (Message("system", GO_ON),), ["Anything."]),
+        ("Hello, this", True, (), ["is Luigi's."]),
+    ],
+    ids=["the caller's turn", "an answer is due", "a reply broke off", "the greeting broke off"],
+)
+def test_a_cascade_goes_on_where_another_agent_left_the_call(
+    broken: str, speaks: bool, told: tuple[Message, ...], said: list[str]
+) -> None:
+    @timeless
+    async def story() -> None:
+        llm = StandInLlm(["Anything."])
+        model = Cascade(
+            llm=llm, tts=StandInTts(), stt=StandInStt(), vad=StandInVad(), greeting="Hello, this is Luigi's."
+        )
+        history = (Message("caller", "Are you open?"),)
+        async with OneCall(model) as call:
+            session = call.session
+            assert isinstance(session, TakesOver)
+            session.take_over(HandedOver(history=history, broken=broken, speaks=speaks))
+            await call.idle()
+            assert call.of(ReplyText) == [ReplyText(text, 1) for text in said]
+            assert llm.asked == ([(*history, *told)] if said == ["Anything."] else [])
+
+    story()
 
 
 @scene

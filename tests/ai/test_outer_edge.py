@@ -11,6 +11,7 @@ from trunkline.ai.events import AgentEvent, AgentFailed, CallerSaid
 from trunkline.ai.outer_edge import OuterEdge
 from trunkline.errors import AgentError, ProviderError
 
+SPENT = ProviderError("vendor", "quota", "nothing left")
 LATE = CallerSaid("too late", final=True)
 
 
@@ -21,7 +22,7 @@ async def fails(error: Exception) -> None:
 @pytest.mark.parametrize(
     ("error", "told"),
     [
-        (ProviderError("vendor", "quota", "nothing left"), AgentFailed("vendor: nothing left")),
+        (SPENT, AgentFailed("vendor: nothing left", SPENT)),
         (AgentError("no part is left"), AgentFailed("no part is left")),
         (KeyError("what somebody said"), AgentFailed("the parrot broke: KeyError")),
     ],

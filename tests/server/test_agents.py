@@ -9,6 +9,7 @@ from trunkline.agent import Agent
 from trunkline.ai.base import CallFacts
 from trunkline.ai.cascade import Cascade
 from trunkline.ai.escalation import Escalating, Escalation
+from trunkline.ai.fallback_agent import FallbackAgent
 from trunkline.ai.fallback_llm import FallbackLlm
 from trunkline.ai.fallback_tts import FallbackTts
 from trunkline.ai.handover import HandingOver
@@ -82,9 +83,35 @@ def test_a_part_may_have_others_behind_it() -> None:
     assert isinstance(model.tts, FallbackTts)
 
 
+@pytest.mark.parametrize("typed", ["", "local, echo"])
+def test_a_whole_agent_may_have_others_behind_it(typed: str) -> None:
+    model = agent_model(Agent("", model=["local", "echo"]), Config.load(agent=typed or None, agent_rate=8000))
+    assert isinstance(model, FallbackAgent)
+    assert model.name == "local|echo"
+
+
+def test_a_voice_is_its_vendors_and_the_others_speak_with_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "simulated")
+    monkeypatch.setenv("GEMINI_API_KEY", "simulated")
+    names = ["openai/gpt-realtime-2.1", "gemini/live", "openai/gpt-realtime-2.1-mini"]
+    model = agent_model(Agent("", model=names, voice="cedar"), Config.load())
+    assert isinstance(model, FallbackAgent)
+    settings: list[Any] = [getattr(part, "settings") for part in model.standby.parts]  # noqa: B009 - each one's own
+    assert [one.voice for one in settings] == ["cedar", "", "cedar"]
+    assert all(one.has_standby for one in settings)
+
+
+def test_each_agent_of_several_is_watched_unless_it_escalates_by_itself() -> None:
+    model = agent_model(Agent("", model=("local", "echo"), escalate="notify"), Config.load(agent_rate=8000))
+    assert isinstance(model, FallbackAgent)
+    assert [isinstance(part, Escalating) for part in model.standby.parts] == [False, True]
+
+
 def test_one_that_stands_behind_nobody_can_be_misspelt_too() -> None:
     with pytest.raises(ConfigError, match=r"'recepcionist' is not a language model: choose one of .*receptionist"):
         agent_model(Agent("", llm=["receptionist", "recepcionist"]), Config.load())
+    with pytest.raises(ConfigError, match=r"'ehco' is not an agent: choose one of .*echo"):
+        agent_model(Agent("", model=["echo", "ehco"]), Config.load())
 
 
 @tool

@@ -15,21 +15,21 @@ class Agent:
     """Who answers, and how. Give it to ``serve``.
 
     ``model`` is ``"echo"``, ``"local"`` or ``"vendor/model"``. A cascade is made by naming its parts instead:
-    ``stt`` hears words, ``llm`` thinks, ``tts`` speaks, each as ``"vendor/model"``, or as several of them, preferred
-    first: the others take over when one fails.
+    ``stt`` hears words, ``llm`` thinks, ``tts`` speaks, each as ``"vendor/model"``. Each of these may be several,
+    preferred first: the others take over when one fails.
     """
 
     instructions: str
     _: KW_ONLY
     name: str = ""  # for those who hand calls over to it
-    model: str = "local"
+    model: str | Sequence[str] = "local"
     stt: str | Sequence[str] | None = None
     llm: str | Sequence[str] | None = None
     tts: str | Sequence[str] | None = None
     tools: "Sequence[Tool]" = ()
     hands_to: "Sequence[Agent | str]" = ()  # agents it may hand a call over to; a name where they would go in a circle
     greeting: str | None = None  # spoken first, word for word
-    voice: str | None = None  # in the provider's own words
+    voice: str | None = None  # in the provider's own words; of several, the first one's
     language: str = "en-us"
     manners: "Manners | None" = None  # fillers, questions to a silent caller; None: the usual, in ``language``
     transfer_to: str | None = field(default=None, repr=False)  # who a caller gets who asks for a person (private)

@@ -29,7 +29,7 @@ from math import inf
 from typing import TYPE_CHECKING, Final
 
 from trunkline import logs
-from trunkline.ai.base import CallFacts, Emit, SttSession
+from trunkline.ai.base import CallFacts, Emit, Message, SttSession
 from trunkline.ai.conversation import Conversation
 from trunkline.ai.escalation import EscalationWatch
 from trunkline.ai.events import (
@@ -48,6 +48,7 @@ from trunkline.ai.events import (
     TransferWanted,
 )
 from trunkline.ai.excuses import Excuses
+from trunkline.ai.fallback_llm import GO_ON
 from trunkline.ai.fillers import Silence
 from trunkline.ai.handover import HandedOver
 from trunkline.ai.intents import Intent, guess
@@ -149,8 +150,13 @@ class CascadeSession:
 
     def take_over(self, call: HandedOver) -> None:
         """Go on with a call another agent began."""
-        self._mouth.conversation = Conversation(call.told(self._cascade.instructions), call.history)
-        self._say()
+        rest = call.rest_of(self._cascade.greeting)
+        goes_on = [Message("system", GO_ON)] if call.broken and not rest else []
+        self._mouth.conversation = Conversation(call.told(self._cascade.instructions), [*call.history, *goes_on])
+        if call.speaks:
+            self._say(rest)
+        else:
+            self._wait_for_caller()
 
     async def run(self) -> None:
         try:

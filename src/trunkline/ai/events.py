@@ -13,6 +13,8 @@ from enum import StrEnum
 
 import msgspec
 
+from trunkline.errors import ProviderError
+
 
 class Stage(StrEnum):
     """Moments in the making of a reply that only the agent can see."""
@@ -104,10 +106,11 @@ class HandOverWanted(msgspec.Struct, frozen=True, gc=False):
     about: str = ""  # what the next agent should know, in the words of this one (private)
 
 
-class AgentFailed(msgspec.Struct, frozen=True, gc=False):
+class AgentFailed(msgspec.Struct, frozen=True):
     """The agent can't go on. ``reason`` is for the log and holds nothing private."""
 
     reason: str
+    error: ProviderError | None = None  # where a vendor was given up
 
 
 AgentEvent = (

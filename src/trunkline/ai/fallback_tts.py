@@ -1,21 +1,17 @@
 """A voice that is replaced in mid-sentence when its provider fails: the next one says the rest.
 
-Where exactly a voice broke off is known from the length of its audio, at the pace it spoke before; in doubt a word is
-said twice rather than not at all.
+Where exactly a voice broke off is known from the length of its audio (``ai.progress``).
 """
 
 from collections.abc import Callable, Sequence
-from typing import Final
 
 from trunkline import logs
 from trunkline.ai.base import CallFacts, Emit, Tts, TtsSession
 from trunkline.ai.events import AgentEvent, ReplyAudio, ReplyEnded, ReplyText
 from trunkline.ai.formats import common
+from trunkline.ai.progress import Progress
 from trunkline.ai.standby import Duty, Standby
 from trunkline.audio.format import AudioFormat
-
-LETTERS_PER_MS: Final = 0.015
-"""The pace of a voice that has not finished a piece yet: 15 letters a second, a usual rate of speech in English."""
 
 
 class FallbackTts:
@@ -38,30 +34,23 @@ class _Spoken:
     def __init__(self) -> None:
         self.said = ""  # what the voice was given to say
         self.finished = False
-        self.announced = ""  # as much of it as was told in ReplyText …
-        self.piece = ""  # … of which this is the latest piece,
-        self.piece_ms = 0.0  # and this much audio of it came
+        self.announced = ""  # as much of it as was told in ReplyText
         self.known = 0  # letters that the next voice will announce, and that were announced already
-        self._letters = self._ms = 0.0  # of whole pieces
+        self.voice = Progress()
 
     def announce(self, text: str) -> str:
         """A voice begins to say ``text``: the part of it that is news."""
         news = text[self.known :]
         self.known = max(0, self.known - len(text))
-        if self.piece_ms:
-            self._letters += len(self.piece)
-            self._ms += self.piece_ms
         self.announced += news
-        self.piece, self.piece_ms = text, 0.0
+        self.voice.announce(text)
         return news
 
     def break_off(self) -> str:
         """The voice is gone: what the next one has to say."""
-        pace = self._letters / self._ms if self._ms else LETTERS_PER_MS
-        spoken = min(len(self.piece), int(self.piece_ms * pace))
-        tail = self.piece[_word_start(self.piece, spoken) :] if spoken < len(self.piece) else ""
+        tail = self.voice.unsaid
         self.known += len(tail)
-        self.piece, self.piece_ms = "", 0.0
+        self.voice.announce("")
         return tail + self.said[len(self.announced) :]
 
 
@@ -108,15 +97,10 @@ class _Session:
                     self._emit(ReplyText(news, generation))
                 return
             case ReplyAudio(audio, generation) if spoken := self._spoken.get(generation):
-                spoken.piece_ms += self._speaks.ms(len(audio))
+                spoken.voice.piece_ms += self._speaks.ms(len(audio))
             case ReplyEnded(generation):
                 self._spoken.pop(generation, None)
                 self._duty.worked()
             case _:
                 pass
         self._emit(event)
-
-
-def _word_start(text: str, at: int) -> int:
-    """The beginning of the word that letter ``at`` is in, with the space before it."""
-    return max(0, text.rfind(" ", 0, at + 1))

@@ -34,11 +34,18 @@ keys are set, whether they are taken, and what to use without one.
 Agent("…", model="openai/gpt-realtime-2.1")  # one model that hears and speaks
 Agent("…", stt="deepgram/flux-general-en", llm="groq/llama-3.1-8b-instant", tts="cartesia/sonic-3.5")  # a cascade
 Agent("…", stt=["deepgram/flux-general-en", "cartesia/ink-2"])  # the second takes over when the first fails
+Agent("…", model=["openai/gpt-realtime-2.1", "gemini/live"])  # the same with whole agents, in mid-call
 ```
 
 A provider's settings are environment variables, or fields of its table in `trunkline.toml`: `DEEPGRAM_API_KEY`, or
 `api_key = "…"` in `[deepgram]`. Where it says *stand-in*, the vendor's end of the wire is in the box: tests, `trunkline
 demo --model` and benchmarks run against it without a key, and say so.
+
+Where several are named, preferred first, the next one takes over as soon as one is given up, in the middle of a call: a
+key that is refused, a connection that can't be made, a vendor that falls silent. An agent that takes over is told what
+was said so far, goes on with a reply that broke off, from the word that was cut, and hears again what the caller said
+that nobody answered. Who has failed is left alone by the next calls, for minutes where a key was refused.
+`TRUNKLINE_AGENT` and `--agent` name several with commas between them.
 
 | provider | agent | stt | llm | tts | vad | key | stand-in |
 |---|---|---|---|---|---|---|---|

@@ -35,16 +35,36 @@ MOST_IN_A_ROW: Final = 3
 
 
 class HandedOver(msgspec.Struct, frozen=True):
-    """What an agent is told that takes a call over (private)."""
+    """What an agent is told that takes a call over (private).
 
-    sender: str
-    about: str
-    history: tuple[Message, ...]
+    Where a ``sender`` is named, the caller has been told of it. Without one, the agent goes on in the place of one that
+    failed, and the caller knows nothing. What they said that nobody answered is then given to ``hear`` next.
+    """
+
+    sender: str = ""
+    about: str = ""
+    history: tuple[Message, ...] = ()
+    broken: str = ""  # the words so far of a reply that broke off: go on with the next
+    speaks: bool = True  # it is for the agent to speak; else for the caller
 
     def told(self, instructions: str) -> str:
         """The agent's own ``instructions``, and how it comes to this call."""
+        if not self.sender:
+            return instructions
         note = f"You take over a call from another agent, {self.sender}, who has told the caller so. {self.about}"
         return f"{instructions}\n\n{note}".strip()
+
+    def rest_of(self, script: str) -> str:
+        """What is left to be said of ``script``, if that is what broke off."""
+        said, words = self.broken.split(), script.split()
+        return " ".join(words[len(said) :]) if said and words[: len(said)] == said else ""
+
+    def give_to(self, session: AgentSession, now: float) -> None:
+        """Have ``session`` go on with the call. One that can't take over answers it as if called."""
+        if isinstance(session, TakesOver):
+            session.take_over(self)
+        else:
+            session.tell(CallAnswered(), now)
 
 
 @runtime_checkable
@@ -52,7 +72,7 @@ class TakesOver(Protocol):
     """A session that can begin in the middle of a conversation."""
 
     def take_over(self, call: HandedOver) -> None:
-        """In the place of ``CallAnswered``: go on with this call, and speak."""
+        """In the place of ``CallAnswered``: go on with this call."""
         ...
 
 
@@ -157,10 +177,7 @@ class _Session:
         call = HandedOver(self._name, wanted.about, self._succession.spoken.lines())
         self._name = wanted.to
         session = self._succession.take_in(self._team.members[wanted.to])
-        if isinstance(session, TakesOver):
-            session.take_over(call)
-        else:
-            session.tell(CallAnswered(), asyncio.get_running_loop().time())
+        call.give_to(session, asyncio.get_running_loop().time())
 
 
 def _common(formats: Mapping[str, tuple[AudioFormat, ...]], first: str, verb: str) -> tuple[AudioFormat, ...]:

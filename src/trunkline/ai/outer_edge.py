@@ -10,7 +10,7 @@ from structlog.typing import FilteringBoundLogger
 
 from trunkline.ai.base import Emit
 from trunkline.ai.events import AgentEvent, AgentFailed
-from trunkline.errors import AgentError
+from trunkline.errors import AgentError, ProviderError
 
 
 class OuterEdge:
@@ -40,9 +40,9 @@ class OuterEdge:
             async with asyncio.TaskGroup() as self._group:
                 yield self._group
         except* AgentError as failed:
-            reason = str(failed.exceptions[0])
-            self._log.error("agent can't go on", reason=reason)
-            self._emit(AgentFailed(reason))
+            error = failed.exceptions[0]
+            self._log.error("agent can't go on", reason=str(error))
+            self._emit(AgentFailed(str(error), error if isinstance(error, ProviderError) else None))
         except* Exception as broken:
             first = broken.exceptions[0]
             # Without its text: that may hold what somebody said.

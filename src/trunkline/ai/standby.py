@@ -4,15 +4,18 @@ duty in a call.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from structlog.typing import FilteringBoundLogger
 
 from trunkline.ai.base import Part
 from trunkline.ai.breaker import Breaker
-from trunkline.errors import AgentError, ProviderError
+from trunkline.errors import AgentError, Fault, ProviderError
 
 P = TypeVar("P", bound=Part)
+
+PASSING: Final[frozenset[Fault]] = frozenset({"transient", "rate limit"})
+"""Faults after which a provider may come back before the caller has gone."""
 
 
 class Standby(Generic[P]):
@@ -62,6 +65,7 @@ class Duty(Generic[P]):
         self._standby = standby
         self._log = log
         self._tried: list[int] = []
+        self._hopeless: list[int] = []
         place = standby.choose()
         assert place is not None  # noqa: S101 - there is at least one
         self._place = place
@@ -79,12 +83,22 @@ class Duty(Generic[P]):
     def failed(self, error: AgentError) -> bool:
         """It is given up in this call, and ``part`` is the next one from now on. False: nobody is left."""
         self._tried.append(self._place)
+        if not isinstance(error, ProviderError) or error.fault not in PASSING:
+            self._hopeless.append(self._place)
         self._standby.failed(self._place, error, self._log)
         place = self._standby.choose(self._tried)
         if place is None:
             return False
         self._place = place
         self._log.info("provider takes over", provider=self.part.name)
+        return True
+
+    def again(self) -> bool:
+        """Nobody is left: begin anew with those whose faults pass. False: there are none."""
+        place = self._standby.choose(self._hopeless)
+        if place is None:
+            return False
+        self._tried, self._place = list(self._hopeless), place
         return True
 
     async def run(self, session: Callable[[], Awaitable[None]], take_over: Callable[[], None]) -> None:

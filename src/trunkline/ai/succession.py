@@ -35,6 +35,7 @@ class Succession:
         self._hears, self._speaks = hears, speaks
         self._emit = emit
         self._session: AgentSession
+        self._turn: object = None  # the present session's
         self._group: asyncio.TaskGroup | None = None
         self._task: asyncio.Task[None] | None = None
         self._heard_bytes = 0
@@ -44,9 +45,8 @@ class Succession:
     def take_in(self, model: AgentModel, *, again_ms: float = 0.0) -> AgentSession:
         """The next session, of ``model``, in the place of the present one. It is told nothing yet; ``again_ms``: it
         will first be given so much that the former has heard."""
+        self.dismiss()
         self._turn = mine = object()
-        if self._task is not None:
-            self._task.cancel()
         if self._ended < self._newest:  # the former left without an end
             self._ended = self._newest
             self._emit(ReplyEnded(self._newest))
@@ -62,6 +62,12 @@ class Succession:
         if self._group is not None:
             self._task = self._group.create_task(session.run())
         return session
+
+    def dismiss(self) -> None:
+        """The present session is not listened to any more, and hears nothing."""
+        self._turn, self._hear = None, _nothing
+        if self._task is not None:
+            self._task.cancel()
 
     def hear(self, audio: bytes, now: float) -> None:
         """As ``AgentSession.hear``."""
@@ -124,6 +130,10 @@ class Succession:
         self._emit(event)
 
 
+def _nothing(audio: bytes, now: float) -> None:
+    """Nobody hears it."""
+
+
 class Spoken:
     """What was said in the call, by whomever. A reply's place is where it began."""
 
@@ -154,10 +164,13 @@ class Spoken:
         if (at := self._place.pop(generation, None)) is not None:
             self._lines[at] = Message("agent", text)
 
-    def so_far(self, generation: int) -> str:
-        """Its words, while it is not known how much of them was heard."""
-        at = self._place.get(generation)
-        return self._lines[at].text.strip() if at is not None else ""
+    def broke_off(self, generation: int, unsaid: str) -> str:
+        """It ends here, before the words ``unsaid`` at its end. Gives those that were said."""
+        if (at := self._place.get(generation)) is None:
+            return ""
+        said = self._lines[at].text.removesuffix(unsaid)
+        self._lines[at] = Message("agent", said)
+        return said.strip()
 
     def lines(self) -> tuple[Message, ...]:
         """All of it, as a history."""

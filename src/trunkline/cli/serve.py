@@ -16,7 +16,7 @@ def command(
     application: Annotated[
         Path | None, typer.Argument(metavar="[APP.PY]", help="Python file that makes an Agent, or calls serve.")
     ] = None,
-    agent: Annotated[str | None, typer.Option(help="Who answers: echo, local, or vendor/model.")] = None,
+    agent: Annotated[str | None, typer.Option(help="Who answers: echo, local, or vendor/model; or A,B.")] = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on. Loopback unless told otherwise.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
     public_url: Annotated[str | None, typer.Option(help="Base address phone platforms know us by: https://…")] = None,

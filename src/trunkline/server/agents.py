@@ -21,6 +21,7 @@ from trunkline.ai.base import (
 )
 from trunkline.ai.cascade import Cascade
 from trunkline.ai.escalation import Escalating, Escalation
+from trunkline.ai.fallback_agent import FallbackAgent
 from trunkline.ai.fallback_llm import FallbackLlm
 from trunkline.ai.fallback_stt import FallbackStt
 from trunkline.ai.fallback_tts import FallbackTts
@@ -72,9 +73,12 @@ def _one(agent: Agent, config: Config, hand_over: Tool | None = None) -> AgentMo
     )
     if not config.agent and (agent.stt or agent.llm or agent.tts):
         return _cascade(agent, settings, config)
-    wanted = config.agent or agent.model
-    provider, settings = _provider(wanted, AgentProvider, "an agent", settings, config)
-    model: AgentModel = provider.agent(settings)
+    wanted = [name.strip() for name in config.agent.split(",")] if config.agent else agent.model or "local"
+    models = _parts(wanted, AgentProvider, "an agent", "agent", settings, config)
+    return _one_or_standby([_escalating(model, settings) for model in models], FallbackAgent)
+
+
+def _escalating(model: AgentModel, settings: AgentSettings) -> AgentModel:
     if settings.escalation is None or isinstance(model, Cascade):
         return model
     return Escalating(model, settings.escalation, settings.transfer_to)
@@ -124,12 +128,18 @@ def _names(wanted: str | Sequence[str]) -> Sequence[str]:
 def _parts(
     wanted: str | Sequence[str], kind: type, role: str, method: str, settings: AgentSettings, config: Config
 ) -> list[Any]:
-    """One role's parts, preferred first. One that others stand behind is told so: it gives up sooner."""
+    """One role's parts, preferred first. One that others stand behind is told so: it gives up sooner. A voice is named
+    as the first one's vendor names it, and means nothing to another's."""
     names = _names(wanted)
-    if len(names) > 1:
-        settings = msgspec.structs.replace(settings, has_standby=True)
-    found = [_provider(name, kind, role, settings, config) for name in names]
+    settings = msgspec.structs.replace(settings, has_standby=len(names) > 1)
+    others = msgspec.structs.replace(settings, voice="")
+    first = _vendor(names[0])
+    found = [_provider(name, kind, role, settings if _vendor(name) == first else others, config) for name in names]
     return [getattr(provider, method)(own) for provider, own in found]
+
+
+def _vendor(name: str) -> str:
+    return name.partition("/")[0]
 
 
 def _one_or_standby(parts: Sequence[P], standby: Callable[[Sequence[P], Callable[[], float]], P]) -> P:

@@ -4,14 +4,15 @@ The vendor answers each turn that it is told is over, and each text that it is t
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any, Protocol
 
 from structlog.typing import FilteringBoundLogger
 
-from trunkline.ai.base import AgentSettings, Message
+from trunkline.ai.base import AgentSettings
 from trunkline.ai.events import AgentEvent, HangUpWanted, ReplyInterrupted, SpeechStarted, SpeechStopped
+from trunkline.ai.handover import HandedOver
 from trunkline.ai.no_input import NoInput
 from trunkline.ai.providers import _gemini_commands as ours
 from trunkline.ai.providers import _gemini_messages as wire
@@ -95,7 +96,7 @@ class Dialogue:
         self._link = link
         self._log = log
         self._no_input = NoInput(settings.manners, self._ask_caller)
-        self._takes_over = False  # from another agent, who greeted
+        self._taken_over: HandedOver | None = None  # from another agent, who greeted
         self._broken: Reply | None = None  # that the connection took with it
         self._held_calls: list[wire.FunctionCall] = []
 
@@ -138,18 +139,30 @@ class Dialogue:
 
     # --- the caller ---------------------------------------------------------------------------------------------------
 
-    def take_over(self, history: Sequence[Message]) -> None:
+    def take_over(self, call: HandedOver) -> None:
         """Before the first connection: go on with what others have said."""
-        self.history.earlier(history)
-        self._takes_over = True
+        self.history.earlier(call.history)
+        self._link.hearing.keep(0.0)
+        self._taken_over = call
 
     def greet(self) -> None:
         """The line is open, and the session stands."""
-        if self._takes_over:
-            self.asking.prompt(opening.TAKE_OVER)
+        call, greeting = self._taken_over, self._settings.greeting
+        if call is not None:
+            self._go_on(call)
         else:
-            greeting = self._settings.greeting
             self.asking.prompt(opening.SAY + greeting if greeting else opening.GREET, script=greeting)
+
+    def _go_on(self, call: HandedOver) -> None:
+        """Where the other agent left the call."""
+        if not call.speaks:
+            self.rest()
+        elif rest := call.rest_of(self._settings.greeting):
+            self.asking.prompt(opening.SAY + rest, script=rest)
+        elif call.broken:
+            self.asking.prompt(opening.GO_ON + call.broken)
+        else:
+            self.asking.prompt(opening.TAKE_OVER if call.sender else opening.ANSWER)
 
     def speech(self, event: SpeechStarted | SpeechStopped) -> None:
         """Our detector has found something."""

@@ -93,7 +93,7 @@ class LiveSession:
     def take_over(self, call: HandedOver) -> None:
         """Go on with a call another agent began."""
         self._instructions = call.told(self._instructions)
-        self._dialogue.take_over(call.history)
+        self._dialogue.take_over(call)
         self.tell(CallAnswered(), 0.0)
 
     async def run(self) -> None:

@@ -7,13 +7,14 @@ said that the reply was interrupted.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from typing import Any, Final, Protocol
 
 from structlog.typing import FilteringBoundLogger
 
-from trunkline.ai.base import AgentSettings, Message
+from trunkline.ai.base import AgentSettings
 from trunkline.ai.events import AgentEvent, CallerSaid, HangUpWanted, ReplyInterrupted
+from trunkline.ai.handover import HandedOver
 from trunkline.ai.no_input import NoInput
 from trunkline.ai.providers import _openai_commands as ours
 from trunkline.ai.providers import _openai_messages as wire
@@ -93,7 +94,7 @@ class Dialogue:
         )
         self._prompt = PromptAnswers(own, send=link.send, late=self.decide)
         self._no_input = NoInput(settings.manners, self._ask_caller)
-        self._takes_over = False  # from another agent, who greeted
+        self._taken_over: HandedOver | None = None  # from another agent, who greeted
         self._again: asyncio.TimerHandle | None = None  # until the new connection must have found the turn
         self._timers: set[asyncio.TimerHandle] = set()
 
@@ -128,22 +129,33 @@ class Dialogue:
         for timer in self._timers:
             timer.cancel()
 
-    def take_over(self, instructions: str, history: Sequence[Message]) -> None:
+    def take_over(self, instructions: str, call: HandedOver) -> None:
         """Before the first: go on with what others have said, under these instructions."""
         self.mouth.instructions = instructions
-        self.history.earlier(history)
-        self._takes_over = True
+        self.history.earlier(call.history)
+        self.hearing.hold()
+        self._taken_over = call
 
     # --- the caller ---------------------------------------------------------------------------------------------------
 
     def greet(self) -> None:
         """The line is open, and the session stands."""
-        if self._takes_over:
-            self.mouth.ask(self.mouth.begin())
+        if self._taken_over is not None:
+            self._go_on(self._taken_over)
         elif self._settings.greeting:
             self.mouth.ask(self.mouth.begin(script=self._settings.greeting))
         else:
             self.mouth.ask(self.mouth.begin(instructions=opening.GREET), functions=False)
+
+    def _go_on(self, call: HandedOver) -> None:
+        """Where the other agent left the call."""
+        mouth = self.mouth
+        if not call.speaks:
+            self._no_input.wait()
+        elif rest := call.rest_of(self._settings.greeting):
+            mouth.ask(mouth.begin(script=rest))
+        else:
+            mouth.ask(mouth.begin(instructions=opening.GO_ON + call.broken if call.broken else ""))
 
     def speech_started(self, item: str, at_ms: float) -> None:
         """The caller began to speak. A reply nobody has heard anything of would only be in their way."""

@@ -54,6 +54,7 @@ class Hearing:
         self._linear = _LINEAR[audio.encoding]
         self._padding_ms = padding_ms
         self._backlog = Backlog(audio, KEEP_S)
+        self._held = False
         self._base_ms = 0.0  # where in the call this connection's audio begins
         self._told_ms = -_AGAIN_MS  # the latest edge the call knows of
         self._answered_ms = -_AGAIN_MS  # all speech before this has been replied to
@@ -66,7 +67,7 @@ class Hearing:
             rms = measure(self._linear(audio)).rms
             self._loudest = max(self._loudest, rms)
             self.quiet_ms = self.quiet_ms + self._format.ms(len(audio)) if rms < _QUIET * self._loudest else 0.0
-        elif not self.turns and self._backlog.end_ms - self._backlog.start_ms > 2 * _BEFORE_MS:
+        elif not (self.turns or self._held) and self._backlog.end_ms - self._backlog.start_ms > 2 * _BEFORE_MS:
             self._backlog.done(self._backlog.end_ms - _BEFORE_MS)
 
     @property
@@ -74,10 +75,15 @@ class Hearing:
         """How much of the call was heard so far."""
         return self._backlog.end_ms
 
+    def hold(self) -> None:
+        """All that is heard before the first connection stands is for it to hear."""
+        self._held = True
+
     def restart(self) -> bytes:
         """A new connection: what it is to hear first."""
-        if not self.speaking and not self.turns:
+        if not (self.speaking or self.turns or self._held):
             self._backlog.done(max(self._told_ms, self._backlog.end_ms - _BEFORE_MS))
+        self._held = False
         self.turns.clear()
         self._base_ms = self._backlog.start_ms
         return self._backlog.rest()

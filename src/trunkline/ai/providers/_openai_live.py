@@ -83,7 +83,7 @@ class LiveSession:
         self._standing = False
         self._begun = False
         self._answered = False
-        self._takes_over = False
+        self._taken_over: HandedOver | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._renew_at = float("inf")
         self._losses = 0  # of connections, since the last reply
@@ -114,7 +114,7 @@ class LiveSession:
         """Go on with a call another agent began."""
         self._config.instructions = call.told(self._settings.instructions)
         self._history.earlier(call.history)
-        self._takes_over = True
+        self._taken_over = call
         self.tell(CallAnswered(), 0.0)
 
     async def run(self) -> None:
@@ -225,10 +225,15 @@ class LiveSession:
     # --- the agent's voice --------------------------------------------------------------------------------------------
 
     def _greet(self) -> None:
-        if self._takes_over:
+        call, greeting = self._taken_over, self._settings.greeting
+        if call is None:
+            self._instruct(SAY + greeting if greeting else GREET)
+        elif rest := call.rest_of(greeting):
+            self._instruct(SAY + rest)
+        elif call.broken:
+            self._instruct(GO_ON + call.broken)
+        elif call.speaks:
             self._instruct("Go on with the call now.")
-        else:
-            self._instruct(SAY + self._settings.greeting if self._settings.greeting else GREET)
 
     def _reply_began(self) -> None:
         self._words.settle()

@@ -101,7 +101,7 @@ class RealtimeSession:
     def take_over(self, call: HandedOver) -> None:
         """Go on with a call another agent began."""
         self._config.instructions = instructions = call.told(self._settings.instructions)
-        self._dialogue.take_over(instructions, call.history)
+        self._dialogue.take_over(instructions, call)
         self.tell(CallAnswered(), 0.0)
 
     async def run(self) -> None:

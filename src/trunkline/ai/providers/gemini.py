@@ -20,7 +20,7 @@ from trunkline.audio.format import ALAW_8K, MULAW_8K, PCM16_8K, PCM16_16K, PCM16
 class _Agent:
     """A model that hears and speaks. It hears a phone as it is, since our own voice detector does."""
 
-    hears: tuple[AudioFormat, ...] = (PCM16_16K, PCM16_8K, MULAW_8K, ALAW_8K)
+    hears: tuple[AudioFormat, ...] = (PCM16_16K, PCM16_8K, MULAW_8K, ALAW_8K, PCM16_24K)
     speaks: tuple[AudioFormat, ...] = (PCM16_24K,)
 
     def __init__(self, settings: AgentSettings) -> None:
