@@ -6,7 +6,7 @@ import pytest
 from trunkline.call.latency import TurnLatency
 from trunkline.call.ledger import AgentLedger, CallerLedger, Ledger
 from trunkline.call.session import CallSession, Key, Speech, Turn, Utterance
-from trunkline.call.state import CallState
+from trunkline.call.state import CallState, Trigger
 
 STARTED = datetime(2026, 3, 4, 5, 6, 7, 89, tzinfo=UTC)
 FULL = CallSession(
@@ -72,3 +72,13 @@ def test_the_duration_is_counted_in_samples(samples: int, rate: int, seconds: fl
 )
 def test_a_ledger_balances_when_both_laws_hold(agent: AgentLedger, caller: CallerLedger, balances: bool) -> None:
     assert Ledger(agent, caller).balances is balances
+
+
+@pytest.mark.parametrize(
+    ("trigger", "allowed", "state"),
+    [(Trigger.ANSWERED, True, CallState.CONNECTING), (Trigger.AGENT_SPOKE, False, CallState.RINGING)],
+)
+def test_a_step_goes_where_the_table_says_or_nowhere(trigger: Trigger, allowed: bool, state: CallState) -> None:
+    session = CallSession("", "open", "echo", STARTED)
+    assert session.step(trigger) is allowed
+    assert session.state is state

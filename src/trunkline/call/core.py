@@ -1,7 +1,8 @@
 """One phone call: takes what happens and ``now``, gives back what is to be done.
 
-It composes the state table, turn taking, both voices, the journal and the tape. It parses nothing, waits for nothing
-and carries nothing.
+It composes the state table, the conversation, the audio, the journal and the watch, and sees to the call itself: how it
+starts, what becomes of it when its socket is lost, and how it ends. It parses nothing, waits for nothing and carries
+nothing.
 """
 
 from collections.abc import Sequence
@@ -20,7 +21,6 @@ from trunkline.ai.events import (
     DigitsWanted,
     HandOverWanted,
     HangUpWanted,
-    KeyPressed,
     ReplyAudio,
     ReplyEnded,
     ReplyStarted,
@@ -31,6 +31,7 @@ from trunkline.ai.events import (
     TransferWanted,
 )
 from trunkline.audio.format import AudioFormat
+from trunkline.call.conversation import Conversation
 from trunkline.call.effects import CallOver, Effect, Hear, Note, OpenAgent, Tell
 from trunkline.call.events import CallEvent, EndRequested, LinkBack, LinkLost, PeerFault
 from trunkline.call.journal import Journal
@@ -39,7 +40,6 @@ from trunkline.call.session import CallSession
 from trunkline.call.settings import CallSettings
 from trunkline.call.state import CallState, Trigger, after
 from trunkline.call.stream import Stream
-from trunkline.call.turn import TurnTaking, Verdict
 from trunkline.call.watch import Overdue, Watch
 from trunkline.wire.base import CloseSocket, WireSpec
 from trunkline.wire.events import (
@@ -53,8 +53,6 @@ from trunkline.wire.events import (
     SendDigits,
     StreamStarted,
     StreamStopped,
-    TellSpeech,
-    Transfer,
     WireEvent,
 )
 
@@ -88,13 +86,12 @@ class Call:
         self._speaks = tuple(speaks)
         self._settings = settings
         self._watch = Watch(settings, now)
-        self._active = True  # as the state says, kept at hand for every frame
-        self._turn = TurnTaking(settings.barge_in)
+        self._active = True  # as the state says, at hand for every frame
         self._journal = Journal(self.session, settings.budgets, transcripts=spec.transcripts)
+        self._conversation = Conversation(self.session, self._journal, spec, settings.barge_in)
         self._stream: Stream | None = None
-        self._farewell: HangUp | Transfer | None = None
         self._lost = ""  # why there is no socket
-        self._step(Trigger.ANSWERED)
+        self.session.step(Trigger.ANSWERED)
 
     @property
     def state(self) -> CallState:
@@ -132,8 +129,8 @@ class Call:
         out: list[Effect] = []
         if not self._active:
             return out
-        self._take_turn(self._turn.tick(now), now, out)
         if self._stream is not None:
+            self._conversation.tick(self._stream, now, out)
             self._stream.tick(self._journal, now, out)
         self._look(now, out)
         self._follow(now, out)
@@ -168,12 +165,14 @@ class Call:
     def _take(self, event: WireEvent | AgentEvent | CallEvent, now: float, out: list[Effect]) -> None:
         match event:
             case LinkLost(clean=True) if self._spec.closes and self._stream is not None:
-                self._finish(Trigger.OVER, self._reason("hung up"), now, out)
+                self._finish(Trigger.OVER, self._conversation.end_reason("hung up"), now, out)
             case LinkLost(reason, clean=False) if self._spec.resumes and after(self.state, Trigger.LINK_LOST):
                 self._park(reason, now, out)
             case LinkLost(reason):
                 expected = self.state is CallState.ENDING
-                self._finish(Trigger.OVER if expected else Trigger.BROKE, self._reason(reason), now, out)
+                self._finish(
+                    Trigger.OVER if expected else Trigger.BROKE, self._conversation.end_reason(reason), now, out
+                )
             case LinkBack():
                 self._unpark(now, out)
             case PeerFault(reason, close_code):
@@ -183,7 +182,8 @@ class Call:
                 # There is no stream to hang up, yet or any more.
                 self._finish(Trigger.OVER, reason, now, out, CloseSocket(1001, _short(reason)))
             case EndRequested(reason):
-                self._leave(HangUp(reason), now, out)
+                if self._conversation.leave(HangUp(reason), out):
+                    self._watch.leaving(now)
             case AgentFailed(reason):
                 out.append(Note("agent failed", {"reason": reason}, "error"))
                 self._finish(Trigger.BROKE, f"agent failed: {reason}", now, out, CloseSocket(1011, "agent failed"))
@@ -194,7 +194,7 @@ class Call:
             case CallDescribed():
                 self._journal.described(event, out)
             case StreamStopped(reason):
-                self._finish(Trigger.OVER, self._reason(reason), now, out, CloseSocket())
+                self._finish(Trigger.OVER, self._conversation.end_reason(reason), now, out, CloseSocket())
             case MessageIgnored(kind):
                 self._journal.ignored(kind, out)
                 if self._spec.idles:
@@ -203,12 +203,15 @@ class Call:
                 out.append(SendDigits(digits))
             case HandOverWanted():
                 out.append(Note("agent has nobody to hand over to", level="warning"))
-            case AudioMissing() | MarkReached() | DigitPressed() | SpeechStarted() | SpeechStopped() | CallerSaid():
+            case AudioMissing() | MarkReached():
                 if self._stream is not None:
-                    self._caller_did(event, self._stream, now, out)
+                    self._accounts(event, self._stream, now, out)
+            case DigitPressed() | SpeechStarted() | SpeechStopped() | CallerSaid():
+                if self._stream is not None:
+                    self._conversation.caller_did(event, self._stream, now, out)
             case ReplyStarted() | ReplyText() | ReplyEnded() | StageReached() | HangUpWanted() | TransferWanted():
                 if self._stream is not None:
-                    self._agent_did(event, self._stream, now, out)
+                    self._conversation.agent_did(event, self._stream, now, out)
             case AudioHeard() | ReplyAudio():
                 raise AssertionError("audio has a path of its own")
 
@@ -220,20 +223,14 @@ class Call:
         hears = event.hears if event.hears in self._hears else self._hears[0]
         speaks = event.speaks if event.speaks in self._speaks else self._speaks[0]
         self._stream = Stream(event, hears=hears, speaks=speaks, spec=spec, settings=self._settings, now=now)
-        self._step(Trigger.STREAM_STARTED)
+        session.step(Trigger.STREAM_STARTED)
         facts = CallFacts(event.call_id, spec.name, event.caller, event.callee, event.parameters)
         out.append(Note("call started", {"caller": event.caller, "callee": event.callee, "wire": str(event.hears)}))
         out.append(OpenAgent(facts, hears, speaks))
         out.append(Tell(CallAnswered()))
 
-    def _caller_did(
-        self,
-        event: AudioMissing | MarkReached | DigitPressed | SpeechStarted | SpeechStopped | CallerSaid,
-        stream: Stream,
-        now: float,
-        out: list[Effect],
-    ) -> None:
-        caller, playout = stream.caller, stream.playout
+    def _accounts(self, event: AudioMissing | MarkReached, stream: Stream, now: float, out: list[Effect]) -> None:
+        """The platform accounts for audio: the caller's that did not come, the agent's that was played."""
         match event:
             case AudioMissing(samples, lost, filling):
                 if lost:
@@ -242,94 +239,15 @@ class Call:
                     out.append(Note("caller audio missing", {"samples": samples}, level))
                 stream.missing(samples, filling, now, out, lost=lost)
             case MarkReached(name):
-                playout.mark_reached(name, now)
-                out.extend(playout.pop(now))
-            case DigitPressed(digit):
-                self._journal.key_pressed(digit, caller.timeline.ms(now), out)
-                if playout.unheard(now) or self._turn.held:
-                    self._take_turn(self._turn.key_pressed(), now, out)
-                out.append(Tell(KeyPressed(digit)))
-            case SpeechStarted(at_ms):
-                self._journal.speech_started(caller.position_ms(at_ms))
-                self._step(Trigger.CALLER_SPOKE)
-                self._take_turn(self._turn.speech_started(now, agent_sounds=playout.unheard(now)), now, out)
-                if self._spec.speech and (playout.held or not playout.unheard(now)):
-                    out.append(TellSpeech(True))
-            case SpeechStopped(at_ms):
-                position_ms = caller.position_ms(at_ms)
-                self._journal.speech_stopped(position_ms, caller.timeline.when(position_ms, now))
-                self._journal.turn_ended("caller", out)
-                self._step(Trigger.CALLER_FINISHED)
-                if self._spec.speech:
-                    out.append(TellSpeech(False))
-                self._take_turn(self._turn.speech_stopped(now), now, out)
-            case CallerSaid(text, final):
-                self._take_turn(self._turn.words(text, final=final, agent_sounds=playout.unheard(now)), now, out)
-                if final:
-                    self._journal.caller_said(text, caller.timeline.ms(now), now, out)
-                else:
-                    self._journal.caller_may_have_said(text, out)
-
-    def _agent_did(
-        self,
-        event: ReplyStarted | ReplyText | ReplyEnded | StageReached | HangUpWanted | TransferWanted,
-        stream: Stream,
-        now: float,
-        out: list[Effect],
-    ) -> None:
-        agent, playout = stream.agent, stream.playout
-        match event:
-            case ReplyStarted(generation):
-                if self._turn.held and not agent.knows(generation):
-                    # An agent that begins an answer has taken what the caller is saying for a turn.
-                    self._take_turn(self._turn.answered(), now, out)
-                if agent.begin(generation):
-                    self._journal.reply_began(generation)
-            case ReplyText(text, generation):
-                agent.text(text, generation)
-            case ReplyEnded(generation):
-                agent.end(generation)
-                out.extend(playout.pop(now))
-                playout.settle(now)
-            case StageReached(stage, generation, ago_ms):
-                self._journal.stage(stage, generation, now - ago_ms / 1000)
-            case HangUpWanted(reason):
-                self._farewell = HangUp(reason)
-                agent.end_all()
-                out.extend(playout.pop(now))
-            case TransferWanted(target):
-                self._farewell = Transfer(target)
-                agent.end_all()
-                out.extend(playout.pop(now))
-
-    def _take_turn(self, verdict: Verdict | None, now: float, out: list[Effect]) -> None:
-        if verdict is None or self._stream is None:
-            return
-        playout = self._stream.playout
-        match verdict:
-            case Verdict.HOLD:
-                out.extend(playout.hold(now))
-                out.append(Note("agent on hold", level="debug"))
-            case Verdict.RESUME:
-                self.session.resumed += 1
-                out.extend(playout.resume(now))
-                out.append(Note("agent resumed", level="debug"))
-            case Verdict.COMMIT:
-                if not playout.held:
-                    out.extend(playout.hold(now))
-                self.session.barge_ins += 1
-                self._farewell = None  # a caller who interrupts the goodbye still wants something
-                self._journal.interrupted(playout.clear(), out)
-                self._step(Trigger.INTERRUPTED)
-                if not self._turn.speaking:
-                    self._step(Trigger.CALLER_FINISHED)
+                stream.playout.mark_reached(name, now)
+                out.extend(stream.playout.pop(now))
 
     # --- a socket that was lost -------------------------------------------------------------------------------------
 
     def _park(self, reason: str, now: float, out: list[Effect]) -> None:
         """Wait for another socket. The agent lives on, and hears silence; nothing of what it says is lost."""
         self._lost = reason
-        self._step(Trigger.LINK_LOST)
+        self.session.step(Trigger.LINK_LOST)
         if self._stream is not None:
             self._stream.pause(now)
         self._watch.parked(now)
@@ -338,37 +256,16 @@ class Call:
 
     def _unpark(self, now: float, out: list[Effect]) -> None:
         """Another socket is there: go on at the sample where the call stood."""
-        if self._stream is None or not self._step(Trigger.LINK_BACK):
+        if self._stream is None or not self.session.step(Trigger.LINK_BACK):
             return
         self._watch.back(now)
         self.session.reconnects += 1
         missing_s = self._stream.resume(now, out)
         if self._stream.playout.unheard(now):
-            self._step(Trigger.AGENT_SPOKE)
+            self.session.step(Trigger.AGENT_SPOKE)
         out.append(Note("call resumed", {"missing_s": round(missing_s, 2)}))
 
     # --- the end --------------------------------------------------------------------------------------------------
-
-    def _leave(self, farewell: HangUp | Transfer, now: float, out: list[Effect]) -> None:
-        """Ask the platform to end the call, or to take it elsewhere."""
-        if isinstance(farewell, Transfer) and not self._spec.transfers:
-            out.append(Note("transfer not possible", {"platform": self._spec.name}, "warning"))
-            farewell = HangUp("the platform can't transfer")
-        if self._step(Trigger.HANGING_UP):
-            self._farewell = farewell
-            self._watch.leaving(now)
-            out.append(farewell)
-
-    def _reason(self, fallback: str) -> str:
-        """Why the call ended: what we wanted, if we were about it already."""
-        if self.state is not CallState.ENDING:
-            return fallback
-        match self._farewell:
-            case HangUp(reason):
-                return reason
-            case Transfer():
-                return "transferred"
-        return fallback
 
     def _finish(
         self, trigger: Trigger, reason: str, now: float, out: list[Effect], close: CloseSocket | None = None
@@ -378,7 +275,8 @@ class Call:
             self._stream.finish(session, self._journal, now, out)
         session.ledger = self.ledger
         session.end_reason = reason
-        self._step(trigger)
+        session.step(trigger)
+        self._active = False
         out.append(Note("call ended", session.summary(), "info" if session.ledger.balances else "error"))
         if close is not None:
             out.append(close)
@@ -398,7 +296,7 @@ class Call:
             case Overdue.LINK:
                 self._finish(Trigger.BROKE, self._lost, now, out)
             case Overdue.GONE:
-                self._finish(Trigger.OVER, self._reason("hung up"), now, out, CloseSocket())
+                self._finish(Trigger.OVER, self._conversation.end_reason("hung up"), now, out, CloseSocket())
             case Overdue.AUDIO:
                 self._take(PeerFault(f"no audio for {settings.silence_timeout_s:g} s", 1008), now, out)
             case Overdue.FRAME if self._stream is not None:
@@ -409,19 +307,8 @@ class Call:
 
     def _follow(self, now: float, out: list[Effect]) -> None:
         """What follows from what just happened, and when to look again."""
-        if self._stream is not None and self._active:
-            playout = self._stream.playout
-            for generation in playout.first_sent:
-                self._journal.first_audio(generation, now)
-                self._step(Trigger.AGENT_SPOKE)
-            playout.first_sent.clear()
-            for reply in playout.heard:
-                self._journal.heard(reply, out)
-            if playout.heard and not playout.unheard(now):
-                self._step(Trigger.AGENT_FINISHED)
-            playout.heard.clear()
-            if self._farewell is not None and not playout.unheard(now) and not self._turn.held:
-                self._leave(self._farewell, now, out)
+        if self._stream is not None and self._active and self._conversation.follow(self._stream, now, out):
+            self._watch.leaving(now)
         self._plan(now)
 
     def _plan(self, now: float) -> None:
@@ -429,19 +316,11 @@ class Call:
             self.wake_at = inf
             return
         wake = [self._watch.deadline(now, self._heard_at)]
-        if self._turn.deadline is not None:
-            wake.append(self._turn.deadline)
+        if (turn_at := self._conversation.deadline) is not None:
+            wake.append(turn_at)
         if self._stream is not None and (due := self._stream.playout.deadline(now)) is not None:
             wake.append(due)
         self.wake_at = min(wake)
-
-    def _step(self, trigger: Trigger) -> bool:
-        new = after(self.session.state, trigger)
-        if new is None:
-            return False
-        self.session.state = new
-        self._active = new.is_active
-        return True
 
 
 def _short(reason: str) -> str:

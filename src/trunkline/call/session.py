@@ -10,7 +10,7 @@ from trunkline.audio.quality_score import QualityMetrics
 from trunkline.audio.recorder import RecordingSummary
 from trunkline.call.latency import TurnLatency
 from trunkline.call.ledger import Ledger
-from trunkline.call.state import CallState
+from trunkline.call.state import CallState, Trigger, after
 
 
 class Utterance(msgspec.Struct, frozen=True):
@@ -74,6 +74,14 @@ class CallSession(msgspec.Struct):
     quality: QualityMetrics | None = None  # of the caller's audio, sampled; None: not measured
     recording: str = ""
     recorded: RecordingSummary | None = None
+
+    def step(self, trigger: Trigger) -> bool:
+        """Go where ``trigger`` leads. False: the table of states does not allow it, and the call stays where it is."""
+        new = after(self.state, trigger)
+        if new is None:
+            return False
+        self.state = new
+        return True
 
     @property
     def duration_s(self) -> float:
