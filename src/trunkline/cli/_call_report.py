@@ -101,9 +101,10 @@ def table(told: Report) -> Table:
     for complaint in told.complaints:
         grid.add_row("[red]gateway's fault[/]", complaint)
     if told.echo:
+        shed = f", {told.echo.shed} left out by jitter buffers" if told.echo.shed else ""
         grid.add_row(
             "echo",
             f"{told.echo.missing} of {told.echo.compared} voiced samples missing, {told.echo.delay} samples late,"
-            f" {told.echo.inserted} put in between",
+            f" {told.echo.inserted} put in between{shed}",
         )
     return grid

@@ -25,6 +25,11 @@ REACH_MS: Final = 500
 SLACK: Final = 4  # samples beside its place that count as there: no filter's delay is a whole number
 FOUND: Final = 0.85  # correlation of a window in its place
 ALIKE: Final = 0.5  # correlation of a block that is there
+SHED_MS: Final = 20
+"""A jitter buffer may leave out less than this at once to come nearer to its delay: half a packet (``audio.stretch``),
+and there is one at either end. A packet that was lost is a whole one …"""
+SHED_EVERY_MS: Final = 100
+"""… and how soon each may do so again (``audio.pace``)."""
 QUIET: Final = 0.1  # of the recording's RMS: below it, line noise
 
 Samples = NDArray[np.float64]
@@ -37,6 +42,7 @@ class EchoReport(msgspec.Struct, frozen=True):
     missing: int
     inserted: int
     compared: int
+    shed: int = 0  # left out by a jitter buffer, within what it may
 
     @property
     def whole(self) -> bool:
@@ -44,36 +50,49 @@ class EchoReport(msgspec.Struct, frozen=True):
         return self.compared > 0 and self.missing == 0
 
 
-def compare(original: bytes, heard: bytes, wire: AudioFormat) -> EchoReport:
-    """Look for ``original`` in ``heard``, both in the wire's format."""
+def compare(original: bytes, heard: bytes, wire: AudioFormat, *, buffered: bool = False) -> EchoReport:
+    """Look for ``original`` in ``heard``, both in the wire's format. ``buffered``: a jitter buffer stands between."""
     here, there = _voice(original, wire), _voice(heard, wire)
     block, window, reach = (wire.rate * ms // 1000 for ms in (BLOCK_MS, WINDOW_MS, REACH_MS))
     loud = _loud(linear(original, wire).astype(np.float64), block) & _loud(here, block)
     first = delay = _coarse_delay(here, there)
-    missing = inserted = compared = 0
+    missing = inserted = compared = shed = 0
+    seen = 0  # behind a jitter buffer: up to where the sound was surely in its place
     lost: list[int] = []  # loud blocks that were not where they should be
     known = False
     for start in (np.flatnonzero(loud) * block).tolist():
         piece = here[start : start + block]
         compared += block
         if known and _is_at(piece, there, start + delay, ALIKE):
+            if buffered and _is_at(here[start : start + window], there, start + delay, FOUND):
+                seen = start + window
             continue
         if not known and _is_at(here[start : start + window], there, start + delay, FOUND):
-            known = True
+            known, seen = True, start + window if buffered else 0
             continue
         shift = _moved(here, there, start, delay, window=window, reach=reach)
         if not shift:
-            lost.append(start)
+            if start >= seen:
+                lost.append(start)
             continue
         delay += shift
         if not known:
             known, first = True, delay
-            continue
-        missing += max(0, -shift)
-        inserted += max(0, shift)
-        # The blocks across the seam are there in two parts; those in the cut have just been counted.
-        lost = [at for at in lost if at < start - 2 * window - max(0, -shift)]
-    return EchoReport(delay=first, missing=missing + len(lost) * block, inserted=inserted, compared=compared)
+        elif buffered and 0 < -shift < _a_packet(start - seen, wire):
+            shed -= shift
+            lost = [at for at in lost if at < seen]  # what was left out piece by piece, and blended
+        else:
+            missing += max(0, -shift)
+            inserted += max(0, shift)
+            # The blocks across the seam are there in two parts; those in the cut have just been counted.
+            lost = [at for at in lost if at < start - 2 * window - max(0, -shift)]
+        seen = start + window if buffered else 0
+    return EchoReport(delay=first, missing=missing + len(lost) * block, inserted=inserted, compared=compared, shed=shed)
+
+
+def _a_packet(samples: int, wire: AudioFormat) -> int:
+    """What is too much for jitter buffers to have left out within so many samples."""
+    return (1 + max(0, samples * 1000 // wire.rate // SHED_EVERY_MS)) * (wire.rate * SHED_MS // 1000)
 
 
 def _moved(here: Samples, there: Samples, start: int, delay: int, *, window: int, reach: int) -> int:
