@@ -239,7 +239,7 @@ def test_a_packet_leaves_at_every_deadline_whether_or_not_there_is_audio(ptime: 
 def test_deadlines_are_absolute_after_an_hour() -> None:
     codec = gateway()
     for n in range(180_000):
-        assert codec.deadline == pytest.approx(START + n * 0.02, abs=1e-6)
+        assert abs(codec.deadline - (START + n * 0.02)) <= 1e-6  # approx would take longer than the codec
         codec.receive(TICK, binary=True, now=codec.deadline + (n % 3) * 0.002)
         codec.replies.clear()
 
