@@ -5,6 +5,7 @@ receptionist unless another is given; the voice is espeak-ng where it is install
 """
 
 import asyncio
+import logging
 import shutil
 import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -15,6 +16,7 @@ import numpy as np
 import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Mount
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from trunkline import registry
@@ -213,6 +215,7 @@ async def serving(routes: Sequence[BaseRoute], *, port: int = 0) -> AsyncIterato
     """``routes`` on a loopback port, in the same way. Gives the base URL."""
     config = uvicorn.Config(
         Starlette(routes=routes),
+        http=_Http,
         ws=_Cuttable,
         log_config=None,
         lifespan="off",
@@ -231,6 +234,7 @@ async def serving(routes: Sequence[BaseRoute], *, port: int = 0) -> AsyncIterato
             server.force_exit = True  # sockets that stall never finish
             server.enough.set()
             await task
+            await server.stop_stalls()
 
 
 class _Server(uvicorn.Server):
@@ -246,14 +250,44 @@ class _Server(uvicorn.Server):
         await self.on_tick(0)
         await self.enough.wait()
 
+    async def stop_stalls(self) -> None:
+        """End what was forced to be left."""
+        left = [task for task in self.server_state.tasks if task.cancel()]
+        await asyncio.gather(*left, return_exceptions=True)
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to listen."""
         await super().startup(sockets)
         self.up.set()
 
 
+class _Unordered(logging.Filter):
+    """Faults, but not what a play has ordered: a connection cut by us, or one that stalls until we end."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether to write it."""
+        error = record.exc_info[1] if record.exc_info else None
+        return not isinstance(error, asyncio.CancelledError | ConnectionResetError)
+
+
+_log = logging.getLogger("uvicorn.error.standins")
+_log.addFilter(_Unordered())
+
+
+class _Http(HttpToolsProtocol):
+    """uvicorn's own HTTP."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.logger = _log
+
+
 class _Cuttable(WebSocketsSansIOProtocol):
     """uvicorn's own socket, whose application can cut it."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.logger = _log
 
     async def run_asgi(self) -> None:
         extensions: dict[str, Any] = self.scope.setdefault("extensions", {})
