@@ -205,6 +205,16 @@ def test_echo_between_channels(line: str, ms: float, db: float, talk: float) -> 
 
 
 @of_people
+@pytest.mark.parametrize("rate", [11025, 44100, 48000])
+def test_echo_and_drift_are_told_at_any_rate(rate: int) -> None:
+    one = long(rate)
+    (echo,) = examine(take(one, late(one, rate, 123.4, 16), rate=rate))
+    assert figure(echo.evidence, "ms") == pytest.approx(123.4, abs=0.2)
+    found = {f.fault: f for f in examine(take(one, late(one, rate, 100, 14, 120), rate=rate))}
+    assert figure(found["channel drift"].evidence, "ppm") == pytest.approx(120, abs=5)
+
+
+@of_people
 @lines
 @pytest.mark.parametrize("ppm", [30, 100, 300, -200])
 @pytest.mark.parametrize("talk", [0, 0.5])

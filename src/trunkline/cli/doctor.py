@@ -92,8 +92,9 @@ def _recording(audio: Path, json: bool) -> None:
     from trunkline.audio.doctor import examine
     from trunkline.cli._doctor_report import read, report, table
 
-    take, seconds = read(audio)
-    told = report(audio.name, take, seconds, examine(take))
+    with Console(stderr=True).status("listening …"):  # seconds, for minutes of it; only people at a terminal see this
+        take, seconds = read(audio)
+        told = report(audio.name, take, seconds, examine(take))
     if json:
         typer.echo(msgspec.json.format(msgspec.json.encode(told)).decode())
     else:

@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 
 from trunkline.audio.faults.base import Finding, Floats, Take
-from trunkline.audio.faults.delays import correlate, find_peak, pair
+from trunkline.audio.faults.delays import correlate, find_peak, pair, slower
 
 _WINDOWS_S: Final = (4.0, 1.0)  # the longer tells more; in the shorter a fast drift doesn't blur the delay
 _LONGEST_MS: Final = 1000
@@ -17,6 +17,7 @@ _LEAST_SAMPLES: Final = 1.5  # of change in all, over the recording
 
 
 def find(take: Take) -> list[Finding]:
+    take = slower(take)
     both = pair(take)
     if both is None:
         return []

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from trunkline.audio.faults.base import Finding, Floats, Samples, Take
-from trunkline.audio.faults.delays import correlate, find_peak, pair
+from trunkline.audio.faults.delays import correlate, find_peak, pair, slower
 
 _LOOKED_AT_S: Final = 60  # an echo is there all the time
 _LONGEST_MS: Final = 1000
@@ -28,6 +28,7 @@ _CAUSE: Final = (
 
 
 def find(take: Take) -> list[Finding]:
+    take = slower(take)
     enough = take.rate * _LOOKED_AT_S
     take = Take(tuple(channel[:enough] for channel in take.channels), take.rate)
     both = pair(take)
