@@ -16,7 +16,10 @@ import structlog
 from survival import ANSWER, ASKED, LINES, SPOKEN, TWILIO, Survived, keep_line, mind
 
 from trunkline.ai.agent import Agent
-from trunkline.ai.standin import Place, Trouble
+from trunkline.ai.base import Message, ToolSpec
+from trunkline.ai.handover import DONE
+from trunkline.ai.standin import Answer, Mind, Place, Trouble
+from trunkline.ai.tools import Tool, tool
 from trunkline.audio import g711
 from trunkline.audio.format import MULAW_8K, AudioFormat, Encoding
 from trunkline.call.session import CallSession
@@ -106,6 +109,8 @@ SCRIPT: Final[list[Action]] = [
 
 NEVER: Final = Case("openai", "gemini", Place.CONNECT, Trouble.KEY)
 """That agent is of no use to any call."""
+BOOKS: Final = [Case(*pair, Place.SPEAKING) for pair in PAIRS]
+"""The first agent has called a function before it is gone."""
 OUTAGE: Final = Case("openai", "gemini", Place.SPEAKING)
 OUT: Final = [(Place.SPEAKING, Trouble.CUT), *[(Place.CONNECT, Trouble.CUT)] * 2]
 """Neither is any for a moment."""
@@ -133,14 +138,21 @@ class Notes:
         return g711.encode_mulaw(plain) if audio.encoding is Encoding.MULAW else plain
 
 
-async def survive(case: Case, *, calls: int = 1, for_both: Sequence[tuple[Place, Trouble]] = ()) -> list[Survived]:
+async def survive(
+    case: Case,
+    *,
+    calls: int = 1,
+    for_both: Sequence[tuple[Place, Trouble]] = (),
+    mind: Mind = mind,
+    tools: Sequence[Tool] = (),
+) -> list[Survived]:
     """A caller is greeted, asks, and is answered: so many calls of one gateway, one after another. ``for_both``: what
     happens to either agent instead, once."""
     lines: list[dict[str, Any]] = []
     LINES.set(lines)
     config = Config.load(host="127.0.0.1", port=0, vad="energy")
     config = config.with_platform(TWILIO.spec, auth_token="0123456789abcdef0123456789abcdef")
-    agent = Agent("", model=[AGENTS[case.first], AGENTS[case.second]], greeting=GREETING)
+    agent = Agent("", model=[AGENTS[case.first], AGENTS[case.second]], greeting=GREETING, tools=tools)
     survived: list[Survived] = []
     over: asyncio.Queue[CallSession] = asyncio.Queue()
     async with AsyncExitStack() as stack:
@@ -167,6 +179,22 @@ async def survive(case: Case, *, calls: int = 1, for_both: Sequence[tuple[Place,
     return survived
 
 
+BOOKED: Final[list[str]] = []
+
+
+@tool
+async def book_table(day: str) -> str:
+    """Book a table."""
+    BOOKED.append(day)
+    return "Booked."
+
+
+def booking_mind(history: Sequence[Message], tools: Sequence[ToolSpec]) -> Answer:
+    """Books a table, unless that is done, and then gives the answer."""
+    done = any(line.role == "tool" or (line.role == "system" and DONE in line.text) for line in history)
+    return Answer(ANSWER) if done or not tools else Answer(tool=book_table.name, arguments='{"day": "Friday"}')
+
+
 @contextmanager
 def kept_lines() -> Iterator[None]:
     """Lines of the log go where their calls are."""
@@ -189,9 +217,14 @@ def calls() -> Calls:
                 return (await survive(case))[0]
 
         cases = [*USUAL, *CASES]
-        others = asyncio.gather(survive(NEVER, calls=2), survive(OUTAGE, for_both=OUT))
+        others = asyncio.gather(
+            survive(NEVER, calls=2),
+            survive(OUTAGE, for_both=OUT),
+            *(survive(case, mind=booking_mind, tools=[book_table]) for case in BOOKS),
+        )
         known: Calls = dict(zip(cases, await asyncio.gather(*map(one, cases)), strict=True))
-        (known["first"], known["next"]), (known["outage"],) = await others
+        (known["first"], known["next"]), (known["outage"],), *booked = await others
+        known |= {f"booked by {case.first}": call for case, (call,) in zip(BOOKS, booked, strict=True)}
         return known
 
     with kept_lines():
@@ -285,6 +318,14 @@ def test_a_network_that_is_out_for_both_of_them_for_a_moment_ends_no_call(calls:
     assert [word for word, _ in groupby(word for word, _, _ in heard(call))] == WORDS
     assert call.placed.outcome.ended is not None
     assert call.placed.outcome.ended.by == "caller"
+
+
+@pytest.mark.parametrize("case", BOOKS, ids=str)
+def test_what_the_first_has_done_the_next_does_not_do_again(calls: Calls, case: Case) -> None:
+    call = calls[f"booked by {case.first}"]
+    assert len(call.take_overs) == 1
+    assert [word for word, _ in groupby(word for word, _, _ in heard(call))] == WORDS
+    assert len(BOOKED) == len(BOOKS), "one table for each call"
 
 
 def test_a_refused_key_is_not_shown_again_in_the_next_call(calls: Calls) -> None:

@@ -16,6 +16,7 @@ from structlog.testing import capture_logs
 from virtual_loop import in_no_time, timeless
 
 from trunkline.ai.base import CallFacts, ToolCall
+from trunkline.ai.deeds import Deeds
 from trunkline.ai.events import DigitsWanted, HandOverWanted, HangUpWanted, TransferWanted
 from trunkline.ai.toolbox import MAX_OUTPUT_BYTES, Toolbox, ToolResult
 from trunkline.ai.tools import Tool, tool
@@ -189,6 +190,15 @@ def test_wishes_are_for_the_session_to_emit(name: str, arguments: str, wish: obj
     result = call(name, arguments, transfer_to=DESK)
     assert (result.wish, result.failed) == (wish, False)
     assert DESK not in result.output
+
+
+@timeless
+async def test_what_was_called_is_noted_with_what_came_of_it_but_for_wishes() -> None:
+    deeds = Deeds()
+    toolbox = Toolbox([book, refuse], FACTS, transfer_to=DESK, deeds=deeds, log=structlog.get_logger())
+    for call in (ToolCall("book", '{"day":"Friday"}'), ToolCall("refuse"), ToolCall("hang_up"), ToolCall("unheard of")):
+        await toolbox.call(call)
+    assert deeds.of(FACTS.call_id) == ('book {"day":"Friday"}: "2 on Friday"', "refuse {}: No table is free then.")
 
 
 def test_the_model_is_offered_what_makes_sense_and_sees_no_facts() -> None:

@@ -80,6 +80,7 @@ class AgentSettings(msgspec.Struct, frozen=True):
     rate: int | Literal["mulaw"] = 24000  # Hz of PCM16 the echo works at; "mulaw": 8 kHz mu-law, nothing converted
     transfer_to: str = ""  # who a caller is sent to who asks for a person (a number or SIP URI; private)
     models: str = ""  # folder of fetched model files
+    deeds: Any = None  # ``trunkline.ai.deeds.Deeds``, which are to know of every function that is called
     has_standby: bool = False  # another provider stands behind this one: it gives up sooner
     options: dict[str, str] = {}
     tools: tuple[Any, ...] = ()  # of ``trunkline.ai.tools.Tool``

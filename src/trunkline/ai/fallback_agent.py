@@ -15,6 +15,7 @@ import msgspec
 from trunkline import logs
 from trunkline.ai.backlog import Backlog
 from trunkline.ai.base import AgentModel, AgentSession, CallFacts, Emit
+from trunkline.ai.deeds import Deeds
 from trunkline.ai.events import (
     AgentCommand,
     AgentEvent,
@@ -53,9 +54,11 @@ AGAIN_S: Final = (0.5, 1.0, 2.0)
 
 
 class FallbackAgent:
-    """An ``AgentModel`` made of several, preferred first. Raises ``ConfigError`` if they have no format in common."""
+    """An ``AgentModel`` made of several, preferred first. ``deeds``: those their settings name. Raises ``ConfigError``
+    if they have no format in common."""
 
-    def __init__(self, parts: Sequence[AgentModel], clock: Callable[[], float]) -> None:
+    def __init__(self, parts: Sequence[AgentModel], clock: Callable[[], float], deeds: Deeds | None = None) -> None:
+        self.deeds = deeds or Deeds()
         self.name = "|".join(part.name for part in parts)
         self.hears = common(part.hears for part in parts)
         self.speaks = common(part.speaks for part in parts)
@@ -72,6 +75,8 @@ class _Session:
     def __init__(
         self, agent: FallbackAgent, facts: CallFacts, hears: AudioFormat, speaks: AudioFormat, emit: Emit
     ) -> None:
+        self._call_id = facts.call_id
+        self._deeds = agent.deeds
         self._hears, self._speaks = hears, speaks
         self._emit = emit
         self._duty = Duty(agent.standby, logs.get(__name__).bind(call=facts.call_id, role="agent"))
@@ -113,6 +118,7 @@ class _Session:
             await self._succession.run()
         finally:
             self._over = True
+            self._deeds.forget(self._call_id)
             if self._timer is not None:
                 self._timer.cancel()
 
@@ -169,7 +175,8 @@ class _Session:
         rest = self._backlog.rest()
         self._session = self._succession.take_in(self._duty.part, again_ms=self._hears.ms(len(rest)))
         call = self._handed or HandedOver()
-        call = msgspec.structs.replace(call, history=spoken.lines(), broken=owed.broken, speaks=owed.speaks)
+        done = self._deeds.of(self._call_id)
+        call = msgspec.structs.replace(call, history=spoken.lines(), broken=owed.broken, speaks=owed.speaks, done=done)
         if self._handed is not None or call.history:
             call.give_to(self._session, self._now)
         elif owed.speaks:  # nobody has said anything yet

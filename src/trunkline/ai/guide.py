@@ -43,8 +43,8 @@ demo --model` and benchmarks run against it without a key, and say so.
 
 Where several are named, preferred first, the next one takes over as soon as one is given up, in the middle of a call: a
 key that is refused, a connection that can't be made, a vendor that falls silent. An agent that takes over is told what
-was said so far, goes on with a reply that broke off, from the word that was cut, and hears again what the caller said
-that nobody answered. Who has failed is left alone by the next calls, for minutes where a key was refused.
+was said and done so far, goes on with a reply that broke off, from the word that was cut, and hears again what the
+caller said that nobody answered. Who has failed is left alone by the next calls, for minutes where a key was refused.
 `TRUNKLINE_AGENT` and `--agent` name several with commas between them.
 
 | provider | agent | stt | llm | tts | vad | key | stand-in |

@@ -34,6 +34,12 @@ MOST_IN_A_ROW: Final = 3
 """Hand-overs without a word of the caller: agents who send a caller round in a circle are stopped."""
 
 
+DONE: Final = (
+    "You have called these functions in this call already; what came of each stands behind it. What is done, do "
+    "not do a second time:"
+)
+
+
 class HandedOver(msgspec.Struct, frozen=True):
     """What an agent is told that takes a call over (private).
 
@@ -46,13 +52,18 @@ class HandedOver(msgspec.Struct, frozen=True):
     history: tuple[Message, ...] = ()
     broken: str = ""  # the words so far of a reply that broke off: go on with the next
     speaks: bool = True  # it is for the agent to speak; else for the caller
+    done: tuple[str, ...] = ()  # functions that were called, and what came of them
 
     def told(self, instructions: str) -> str:
         """The agent's own ``instructions``, and how it comes to this call."""
-        if not self.sender:
-            return instructions
-        note = f"You take over a call from another agent, {self.sender}, who has told the caller so. {self.about}"
-        return f"{instructions}\n\n{note}".strip()
+        notes = [instructions]
+        if self.sender:
+            notes.append(
+                f"You take over a call from another agent, {self.sender}, who has told the caller so. {self.about}"
+            )
+        if self.done:
+            notes.append("\n".join([DONE, *self.done]))
+        return "\n\n".join(notes).strip()
 
     def rest_of(self, script: str) -> str:
         """What is left to be said of ``script``, if that is what broke off."""

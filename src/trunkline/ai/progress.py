@@ -1,9 +1,6 @@
 """How far a voice has come in what it says, by the length of its audio and the pace it spoke before."""
 
-from typing import Final
-
-LETTERS_PER_MS: Final = 0.015
-"""The pace of a voice that has not finished a piece yet: 15 letters a second, a usual rate of speech in English."""
+from trunkline.ai.timed_words import LETTERS_PER_MS
 
 
 class Progress:

@@ -18,6 +18,7 @@ import msgspec
 from structlog.typing import FilteringBoundLogger
 
 from trunkline.ai.base import AgentSettings, CallFacts, ToolCall, ToolSpec
+from trunkline.ai.deeds import Deeds
 from trunkline.ai.events import DigitsWanted, HandOverWanted, HangUpWanted, TransferWanted
 from trunkline.ai.tools import Tool, tool
 from trunkline.errors import ConfigError, ToolError
@@ -71,11 +72,13 @@ class Toolbox:
         *,
         transfer_to: str = "",
         timeout_s: float = TIMEOUT_S,
+        deeds: Deeds | None = None,
         log: FilteringBoundLogger,
     ) -> None:
         self._tools = {tool.name: tool for tool in all_tools(tools, transfer_to)}
         self._facts = facts
         self._timeout_s = timeout_s
+        self._deeds = deeds
         self._log = log
         self.specs = tuple(map(spec_of, self._tools.values()))
         self.left_behind = 0
@@ -83,8 +86,14 @@ class Toolbox:
     @classmethod
     def of(cls, settings: AgentSettings, facts: CallFacts, log: FilteringBoundLogger) -> Self:
         """What an agent with these settings may call."""
-        timeout_s = settings.manners.tool_timeout_s
-        return cls(settings.tools, facts, transfer_to=settings.transfer_to, timeout_s=timeout_s, log=log)
+        return cls(
+            settings.tools,
+            facts,
+            transfer_to=settings.transfer_to,
+            timeout_s=settings.manners.tool_timeout_s,
+            deeds=settings.deeds,
+            log=log,
+        )
 
     async def call(self, call: ToolCall) -> ToolResult:
         """Do what the model wants. Raises nothing; when cancelled it stops an async function."""
@@ -93,7 +102,10 @@ class Toolbox:
             return ToolResult(call.id, call.name, f"There is no such function. Yours: {', '.join(self._tools)}.", True)
         clock = asyncio.get_running_loop().time
         began = clock()
+        deed = self._deeds.begin(self._facts.call_id, call) if self._deeds is not None else None
         result = await self._call(wanted, call)
+        if deed is not None:
+            deed.came_of_it = result.output if result.wish is None else ""  # that is gone with who had it
         outcome = "failed" if result.failed else "done"
         self._log.info("tool called", tool=wanted.name, outcome=outcome, ms=round(1000 * (clock() - began)))
         return result

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
@@ -20,6 +21,7 @@ from trunkline.ai.base import (
     VadProvider,
 )
 from trunkline.ai.cascade import Cascade
+from trunkline.ai.deeds import Deeds
 from trunkline.ai.escalation import Escalating, Escalation
 from trunkline.ai.fallback_agent import FallbackAgent
 from trunkline.ai.fallback_llm import FallbackLlm
@@ -74,8 +76,11 @@ def _one(agent: Agent, config: Config, hand_over: Tool | None = None) -> AgentMo
     if not config.agent and (agent.stt or agent.llm or agent.tts):
         return _cascade(agent, settings, config)
     wanted = [name.strip() for name in config.agent.split(",")] if config.agent else agent.model or "local"
+    deeds = Deeds()
+    if len(_names(wanted)) > 1:
+        settings = msgspec.structs.replace(settings, deeds=deeds)
     models = _parts(wanted, AgentProvider, "an agent", "agent", settings, config)
-    return _one_or_standby([_escalating(model, settings) for model in models], FallbackAgent)
+    return _one_or_standby([_escalating(model, settings) for model in models], partial(FallbackAgent, deeds=deeds))
 
 
 def _escalating(model: AgentModel, settings: AgentSettings) -> AgentModel:
