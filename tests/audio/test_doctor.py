@@ -132,7 +132,7 @@ def test_tones_get_none(sound: Floats, line: str) -> None:
 
 @pytest.mark.parametrize("samples", [1, 2, 10, 159, 160, 161, 512, 3000])
 @pytest.mark.parametrize("channels", [1, 2, 5])
-@pytest.mark.parametrize("rate", [8000, 11025, 48000])
+@pytest.mark.parametrize("rate", [2000, 8000, 11025, 48000, 192_000])
 def test_the_shortest_recordings_are_examined_too(samples: int, channels: int, rate: int) -> None:
     dice = np.random.default_rng(samples)
     examine(take(*(dice.normal(0, 3000, samples) for _ in range(channels)), rate=rate))
@@ -155,3 +155,9 @@ def test_several_faults_are_all_told() -> None:
     spoilt = np.clip(late(speech, 8000, 120, 6) * 8, -12_000, 12_000)
     faults = {finding.fault for finding in examine(take(speech, spoilt))}
     assert faults == {"clipping", "echo"}
+
+
+@pytest.mark.parametrize("rate", [0, 1, 99, 1999, 192_001])
+def test_a_rate_nobody_records_at_is_an_audio_error(rate: int) -> None:
+    with pytest.raises(AudioError, match=f"a rate of {rate} Hz is not supported: use one from 2000 to 192000"):
+        examine(take(good(NAMES[0]), rate=rate))

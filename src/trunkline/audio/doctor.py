@@ -9,6 +9,7 @@ from typing import Final
 
 from trunkline.audio.faults import aliasing, clicks, clipping, drift, echo, holes, law, quiet, repeats
 from trunkline.audio.faults.base import Finding, Take
+from trunkline.audio.filters import ANY_RATE
 from trunkline.errors import AudioError
 
 __all__ = ["Finding", "Take", "examine"]
@@ -27,8 +28,11 @@ def examine(take: Take) -> list[Finding]:
     """Everything that is found wrong with it, in the order of how much it spoils.
 
     Bytes that were misread are told alone, and clicks and aliasing only where nothing is clipped, missing or too quiet:
-    mend what is found and look again. Raises ``AudioError`` for a recording without samples.
+    mend what is found and look again. Raises ``AudioError`` for a recording without samples or of an impossible rate.
     """
+    lowest, highest = ANY_RATE
+    if not lowest <= take.rate <= highest:
+        raise AudioError(f"a rate of {take.rate} Hz is not supported: use one from {lowest} to {highest}")
     if not take.channels or not len(take.channels[0]):
         raise AudioError("there is no audio in it: a recording has at least one sample")
     if misread := _all(_MEANING, take):
