@@ -4,6 +4,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from itertools import permutations
 from pathlib import Path
 
@@ -43,14 +44,32 @@ def modules(place: Path) -> Iterator[Path]:
 
 
 def imports(path: Path) -> set[str]:
-    """Every module the file imports, at any depth, but not those for type checkers only."""
+    """Every name the file imports, with its module's: inside functions and for type checkers too."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             found |= {name.name for name in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            found |= {node.module, *(f"{node.module}.{name.name}" for name in node.names)}
+        elif isinstance(node, ast.ImportFrom):
+            found |= {f"{node.module}.{name.name}" for name in node.names}
     return found
+
+
+def module_name(path: Path) -> str:
+    """``trunkline.audio.level`` of a file, ``trunkline.audio`` of a room's ``__init__``."""
+    return ".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__")
+
+
+# The compiled ones have a ``.pyi``.
+MODULES = {module_name(path): path for path in [*HOUSE.rglob("*.py"), *HOUSE.rglob("*.pyi")]}
+
+
+def our_modules(path: Path) -> Iterator[str]:
+    """Those of ours the file imports, or imports a name of."""
+    for name in imports(path):
+        if name in MODULES:
+            yield name
+        elif (module := name.rpartition(".")[0]) in MODULES:
+            yield module
 
 
 def our_rooms(path: Path) -> set[str]:
@@ -74,6 +93,16 @@ def test_imports_point_one_way(room: str) -> None:
     for path in modules(place):
         strangers = our_rooms(path) - ALLOWED[room] - {room, "errors"}
         assert not strangers, f"{path.relative_to(HOUSE)} imports {strangers}"
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """Nor inside a function, nor for type checkers only: what two files share stands in a third, below both."""
+    circle: list[str] = []
+    try:
+        TopologicalSorter({name: set(our_modules(path)) for name, path in MODULES.items()}).prepare()
+    except CycleError as found:
+        circle = found.args[1]
+    assert not circle, "\nimports ".join(reversed(circle))
 
 
 def families(room: str) -> list[str]:
@@ -102,7 +131,7 @@ def test_only_config_reads_the_environment() -> None:
 
 
 def test_only_compose_and_the_commands_look_variants_up() -> None:
-    users = {path.relative_to(HOUSE).parts[0] for path in modules(HOUSE) if "trunkline.registry" in imports(path)}
+    users = {path.relative_to(HOUSE).parts[0] for path in modules(HOUSE) if "registry" in our_rooms(path)}
     assert users <= {"server", "cli", "config.py", "testing", "ai"}
 
 

@@ -26,10 +26,11 @@ answered at once, whether or not the caller speaks; the call interrupts the repl
 
 import asyncio
 from math import inf
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from trunkline import logs
 from trunkline.ai.base import CallFacts, Emit, Message, SttSession
+from trunkline.ai.cascade_parts import CascadeParts
 from trunkline.ai.conversation import Conversation
 from trunkline.ai.escalation import EscalationWatch
 from trunkline.ai.events import (
@@ -58,9 +59,6 @@ from trunkline.ai.outer_edge import OuterEdge
 from trunkline.audio.format import AudioFormat
 from trunkline.errors import AgentError
 
-if TYPE_CHECKING:
-    from trunkline.ai.cascade import Cascade
-
 MUMBLE_MS: Final = 400
 """Speech at least this long of which no word is known was meant for us: the agent asks. Shorter, it was a cough."""
 
@@ -72,7 +70,7 @@ class CascadeSession:
     """The agent in one call."""
 
     def __init__(
-        self, cascade: "Cascade", facts: CallFacts, hears: AudioFormat, speaks: AudioFormat, emit: Emit
+        self, cascade: CascadeParts, facts: CallFacts, hears: AudioFormat, speaks: AudioFormat, emit: Emit
     ) -> None:
         self._cascade = cascade
         self._facts = facts

@@ -5,11 +5,11 @@ It puts its replies into the conversation, as they were heard, and lets nothing 
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from structlog.typing import FilteringBoundLogger
 
 from trunkline.ai.base import CallFacts, Emit, Message
+from trunkline.ai.cascade_parts import CascadeParts
 from trunkline.ai.conversation import Conversation
 from trunkline.ai.events import AgentEvent, ReplyAudio, ReplyEnded, ReplyStarted, ReplyText, StageReached
 from trunkline.ai.excuses import Excuses
@@ -20,16 +20,13 @@ from trunkline.ai.toolbox import Toolbox
 from trunkline.ai.trial import Trial
 from trunkline.audio.format import AudioFormat
 
-if TYPE_CHECKING:
-    from trunkline.ai.cascade import Cascade
-
 
 class Mouth:
     """``silence`` is told what the caller hears; ``unheard`` is called after a reply that made no sound."""
 
     def __init__(
         self,
-        cascade: "Cascade",
+        cascade: CascadeParts,
         facts: CallFacts,
         speaks: AudioFormat,
         *,
