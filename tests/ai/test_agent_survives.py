@@ -42,7 +42,7 @@ STALLED_MS: Final = 3500
 GREETED_S: Final = 1.0
 """By then the greeting was made, and is being heard."""
 HOLE_MS: Final = 1500
-"""Of silence in the middle of an answer."""
+"""Of silence in the middle of what is said."""
 
 FAULTS: Final[dict[Trouble, Fault]] = {
     Trouble.CUT: "transient",
@@ -63,9 +63,11 @@ class Case(msgspec.Struct, frozen=True):
     second: str
     place: Place | None = None  # None: nothing happens
     trouble: Trouble = Trouble.CUT
+    at_once: bool = False  # in the greeting; else in the answer
 
     def __str__(self) -> str:
-        return f"{self.first} before {self.second}, {self.place}: {self.trouble}"
+        when = "at once " if self.at_once else ""
+        return f"{self.first} before {self.second}, {when}{self.place}: {self.trouble}"
 
     @property
     def vendor(self) -> str:
@@ -98,6 +100,7 @@ CASES: Final = [
             (Place.SPEAKING, Trouble.CUT),
         )
     ),
+    *(Case(*pair, Place.SPEAKING, Trouble.CUT, at_once=True) for pair in (*PAIRS, ("gemini", "live"))),
 ]
 USUAL: Final = [Case(*pair) for pair in PAIRS]
 SCRIPT: Final[list[Action]] = [
@@ -162,7 +165,7 @@ async def survive(
             games.append(game)
             there = await stack.enter_async_context(standing_in(game, names=[vendor]))
             config = config.with_provider(vendor, **there.settings(vendor))
-        later = case.place is not Place.CONNECT
+        later = case.place is not Place.CONNECT and not case.at_once
         games[0].troubles += [] if later else case.troubles
         service = await stack.enter_async_context(running(config, agent, keep=over.put_nowait))
         for number in range(calls):
@@ -263,9 +266,10 @@ def sounding_ms(call: Survived) -> float:
 
 
 def longest_hole_ms(call: Survived) -> float:
-    """Of silence within the answer."""
-    answer = heard(call)[len(GREETING.split()) :]
-    return max(after[1] - before[2] for before, after in pairwise(answer))
+    """Of silence within the greeting or the answer."""
+    words = heard(call)
+    answer = next(at for at, (word, _, _) in enumerate(words) if word == ANSWER.split()[0])
+    return max(after[1] - before[2] for said in (words[:answer], words[answer:]) for before, after in pairwise(said))
 
 
 @pytest.mark.parametrize("usual", USUAL, ids=str)
