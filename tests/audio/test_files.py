@@ -9,6 +9,7 @@ import struct
 import subprocess
 import tracemalloc
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from shutil import which
 from typing import Any, BinaryIO, cast
@@ -324,6 +325,18 @@ def test_what_is_wrong_is_one_clear_error_and_the_old_file_stays(
         convert_file(tmp_path / name, out, **options)
     assert out.read_bytes() == b"precious"
     assert not list(tmp_path.glob("*.part"))
+
+
+def test_a_header_that_points_before_the_file_is_an_error_and_no_traceback(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    soundfile.write(tmp_path / "in.aiff", voice(8000), 8000)
+    data = (tmp_path / "in.aiff").read_bytes()
+    at = data.index(b"SSND") + 2
+    (tmp_path / "in.aiff").write_bytes(data[:at] + b"\x00\x00\x00\x80" + data[at + 4 : 400])
+    with suppress(AudioError):  # a newer libsndfile may read it
+        convert_file(tmp_path / "in.aiff", tmp_path / "out.wav")
+    assert capfd.readouterr().err == ""
 
 
 RAW = [

@@ -4,6 +4,7 @@ Containers other than WAV are libsndfile's work, by way of soundfile, which is i
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import PurePath
 from typing import BinaryIO, Final, Protocol
 
@@ -134,10 +135,25 @@ class ContainerSound:
         """At the start of the file: not every kind can be sought in once it is open."""
         self._file.seek(0)
         try:
-            return soundfile.SoundFile(self._file)
+            return soundfile.SoundFile(_Damaged(self._file))
         except soundfile.LibsndfileError as error:
             why = error.error_string.rstrip(".")
             raise AudioError(f"{self._name} can't be read as audio: {why}; {_KNOWN}") from error
+
+
+class _Damaged:
+    """A file whose header may send libsndfile to before its beginning: then it stays where it is, for nobody is there
+    to catch what a callback raises."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.read = file.read
+        self.tell = file.tell
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        with suppress(OSError, ValueError):
+            self._file.seek(offset, whence)
+        return self._file.tell()
 
 
 class RawSound:
