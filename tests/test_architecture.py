@@ -118,6 +118,31 @@ def test_two_platforms_never_import_each_other(one: str, other: str) -> None:
             assert not [name for name in imports(path) if f".wire.{other}" in name or f".wire._{other}" in name]
 
 
+# Variants that are called by a plain word, and those on this machine that are taken where nobody is named.
+NO_VENDORS = {"compatible", "echo", "energy", "local", "open", "rtp"} | {"espeak", "receptionist", "silero", "webrtc"}
+VENDORS = [name for name in (*families("wire"), *families("ai/providers")) if name not in NO_VENDORS]
+
+
+class WithoutProse(ast.NodeTransformer):
+    """Leaves the code: docstrings are for people, as comments are."""
+
+    def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
+        return None if isinstance(node.value, ast.Constant) else node
+
+
+@pytest.mark.parametrize("room", [room for room in ALLOWED if room != "testing"])
+def test_no_other_file_knows_a_vendors_name(room: str) -> None:
+    """But for providers, whose addresses and advice name others, and the page about them, which shows examples."""
+    place = HOUSE / room if (HOUSE / room).is_dir() else HOUSE / f"{room}.py"
+    for path in modules(place):
+        if path.parent.name == "providers" or path.name == "guide.py":
+            continue
+        code = ast.unparse(WithoutProse().visit(ast.parse(path.read_text()))).casefold()
+        own = path.stem.lstrip("_").split("_")[0] if room == "wire" else ""
+        known = [vendor for vendor in VENDORS if vendor in code and vendor != own]
+        assert not known, f"{path.relative_to(HOUSE)} names {', '.join(known)}"
+
+
 def test_nothing_in_production_imports_testing_except_commands_that_simulate() -> None:
     for room in ALLOWED.keys() - {"testing"}:
         place = HOUSE / room if (HOUSE / room).is_dir() else HOUSE / f"{room}.py"
