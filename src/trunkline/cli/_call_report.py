@@ -3,6 +3,7 @@
 import msgspec
 from rich.table import Table
 
+from trunkline.errors import RemoteError
 from trunkline.testing.call import PlacedCall
 from trunkline.testing.echo import EchoReport
 
@@ -71,7 +72,7 @@ def report(placed: PlacedCall, echo: EchoReport | None = None) -> Report:
         underrun_ms=round(sum(dry.ms for dry in outcome.underruns), 1),
         turn_latencies_ms=[round(turn.latency_ms, 1) for turn in outcome.turns],
         replies_missing=outcome.replies_missing,
-        complaints=[f"{complaint.what} (at {complaint.where})" for complaint in outcome.complaints],
+        complaints=[str(RemoteError(complaint.what, where=complaint.where)) for complaint in outcome.complaints],
         echo=echo,
     )
 
