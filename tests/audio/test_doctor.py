@@ -3,6 +3,7 @@
 import io
 import shutil
 import subprocess
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -137,6 +138,22 @@ def test_the_shortest_recordings_are_examined_too(samples: int, channels: int, r
     dice = np.random.default_rng(samples)
     examine(take(*(dice.normal(0, 3000, samples) for _ in range(channels)), rate=rate))
     assert {finding.fault for finding in examine(take(*[np.zeros(samples)] * channels, rate=rate))} == {"silence"}
+
+
+SILENCES: dict[str, Callable[[int], Floats]] = {
+    "zero": lambda n: np.zeros(n),
+    "A-law's": lambda n: np.full(n, 8.0),
+    "A-law's on both sides": lambda n: np.random.default_rng(1).choice([-8.0, 8.0], n),
+    "a little noise": lambda n: np.random.default_rng(1).normal(0, 1, n),
+    "an offset": lambda n: np.full(n, 100.0),
+}
+
+
+@pytest.mark.parametrize("silence", SILENCES)
+@pytest.mark.parametrize("name", NAMES)
+def test_one_who_listens_most_of_the_time_is_read_rightly(name: str, silence: str) -> None:
+    said = good(name)
+    assert examine(take(np.concatenate((SILENCES[silence](3 * len(said)), said)))) == []
 
 
 def test_a_silent_side_is_named() -> None:

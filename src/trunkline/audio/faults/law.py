@@ -18,6 +18,7 @@ _LONGEST: Final = 200_000  # samples looked at
 _SPEECH_DB: Final = 8.0  # a reading that is predicted this well …
 _CONTRAST_DB: Final = 10.0  # … and goes up and down this much may be speech; and it is …
 _BETTER_DB: Final = 5.0  # … if the file as it stands is predicted so much worse
+_STILL: Final = 16  # LSB from top to bottom: A-law's silence on both sides of zero
 _GRID: Final = 0.999  # of the samples are values that law has, if the file was decoded by it
 
 Reading = Callable[[bytes], bytes]
@@ -59,6 +60,7 @@ def find(take: Take) -> list[Finding]:
 
 
 def _misread(where: str, samples: Samples) -> Finding | None:
+    samples = _sounding(samples)
     pcm16 = samples[:_LONGEST].astype("<i2").tobytes()
     grids = {name for name, grid in _GRIDS.items() if _share_alike(pcm16, grid(pcm16)) >= _GRID}
     now = speech_likeness(samples[:_LONGEST])
@@ -79,6 +81,13 @@ def _misread(where: str, samples: Samples) -> Finding | None:
         f" as it stands, {now[0]:.0f} and {now[1]:.0f} dB",
         cause=next(cause for sign, cause in _CAUSES.items() if sign in best_name),
     )
+
+
+def _sounding(samples: Samples) -> Samples:
+    """The frames in which anything happens. Read as something else, silence may be a tone, which predicts well."""
+    frames = samples[: len(samples) - len(samples) % FRAME].reshape(-1, FRAME)
+    heights = frames.max(axis=1).astype(np.int32) - frames.min(axis=1)
+    return np.asarray(frames[heights > _STILL].ravel())
 
 
 def _share_alike(one: bytes, other: bytes) -> float:
