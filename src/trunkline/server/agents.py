@@ -167,6 +167,7 @@ def _own(spec: ProviderSpec, config: Config) -> Any:
     own = config.provider(spec)
     if spec.key and not getattr(own, spec.key):
         offline = f"; without a key there is {spec.offline}" if spec.offline else ""
-        name = f"{spec.name}_{spec.key}".upper()
-        raise ConfigError(f"{spec.title} needs {name}, which is not set (get one at {spec.key_from}){offline}")
+        raise ConfigError(
+            f"{spec.title} needs {spec.key_setting}, which is not set (get one at {spec.key_from}){offline}"
+        )
     return own
