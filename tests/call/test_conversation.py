@@ -94,7 +94,7 @@ def test_the_goodbye_waits_while_the_caller_may_be_interrupting_it() -> None:
     talk.caller(SpeechStarted(500), START + 0.5)
     assert talk.run(START + 0.5, 3) == 3
     talk.conversation.tick(talk.stream, START + 3.5, talk.out)
-    assert talk.conversation.deadline is None
+    assert talk.conversation.turn.deadline is None
     assert talk.session.barge_ins == 1, "so long a speech is more than a cough"
 
 

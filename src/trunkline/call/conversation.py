@@ -30,22 +30,17 @@ Farewell = HangUp | Transfer
 class Conversation:
     """Makes of what each of the two does what follows for the other, over the ``stream`` they are given with it.
 
-    Call ``follow`` after each ``caller_did``, ``agent_did`` and ``tick``, which is wanted by ``deadline``.
+    Call ``follow`` after each ``caller_did``, ``agent_did`` and ``tick``, which is wanted by ``turn.deadline``.
     """
 
-    __slots__ = ("_farewell", "_journal", "_session", "_spec", "_turn")
+    __slots__ = ("_farewell", "_journal", "_session", "_spec", "turn")
 
     def __init__(self, session: CallSession, journal: Journal, spec: WireSpec, barge_in: BargeIn) -> None:
         self._session = session
         self._journal = journal
         self._spec = spec
-        self._turn = TurnTaking(barge_in)
+        self.turn = TurnTaking(barge_in)
         self._farewell: Farewell | None = None  # how the agent wants the call to end, or how it is being ended
-
-    @property
-    def deadline(self) -> float | None:
-        """When to call ``tick`` next."""
-        return self._turn.deadline
 
     def caller_did(self, event: CallerDid, stream: Stream, now: float, out: list[Effect]) -> None:
         """The caller spoke, was understood, or pressed a key."""
@@ -53,13 +48,13 @@ class Conversation:
         match event:
             case DigitPressed(digit):
                 self._journal.key_pressed(digit, caller.timeline.ms(now), out)
-                if playout.unheard(now) or self._turn.held:
-                    self._take_turn(self._turn.key_pressed(), stream, now, out)
+                if playout.unheard(now) or self.turn.held:
+                    self._take_turn(self.turn.key_pressed(), stream, now, out)
                 out.append(Tell(KeyPressed(digit)))
             case SpeechStarted(at_ms):
                 self._journal.speech_started(caller.position_ms(at_ms))
                 self._session.step(Trigger.CALLER_SPOKE)
-                self._take_turn(self._turn.speech_started(now, agent_sounds=playout.unheard(now)), stream, now, out)
+                self._take_turn(self.turn.speech_started(now, agent_sounds=playout.unheard(now)), stream, now, out)
                 if self._spec.speech and (playout.held or not playout.unheard(now)):
                     out.append(TellSpeech(True))
             case SpeechStopped(at_ms):
@@ -69,9 +64,9 @@ class Conversation:
                 self._session.step(Trigger.CALLER_FINISHED)
                 if self._spec.speech:
                     out.append(TellSpeech(False))
-                self._take_turn(self._turn.speech_stopped(now), stream, now, out)
+                self._take_turn(self.turn.speech_stopped(now), stream, now, out)
             case CallerSaid(text, final):
-                verdict = self._turn.words(text, final=final, agent_sounds=playout.unheard(now))
+                verdict = self.turn.words(text, final=final, agent_sounds=playout.unheard(now))
                 self._take_turn(verdict, stream, now, out)
                 if final:
                     self._journal.caller_said(text, caller.timeline.ms(now), now, out)
@@ -83,9 +78,9 @@ class Conversation:
         agent, playout = stream.agent, stream.playout
         match event:
             case ReplyStarted(generation):
-                if self._turn.held and not agent.knows(generation):
+                if self.turn.held and not agent.knows(generation):
                     # An agent that begins an answer has taken what the caller is saying for a turn.
-                    self._take_turn(self._turn.answered(), stream, now, out)
+                    self._take_turn(self.turn.answered(), stream, now, out)
                 if agent.begin(generation):
                     self._journal.reply_began(generation)
             case ReplyText(text, generation):
@@ -106,8 +101,9 @@ class Conversation:
                 out.extend(playout.pop(now))
 
     def tick(self, stream: Stream, now: float, out: list[Effect]) -> None:
-        """``deadline`` has come."""
-        self._take_turn(self._turn.tick(now), stream, now, out)
+        """``turn.deadline`` has come."""
+        if (verdict := self.turn.tick(now)) is not None:
+            self._take_turn(verdict, stream, now, out)
 
     def follow(self, stream: Stream, now: float, out: list[Effect]) -> bool:
         """What follows from what was sent and heard meanwhile. True: all was said, and the platform was asked for the
@@ -122,7 +118,7 @@ class Conversation:
         if playout.heard and not playout.unheard(now):
             self._session.step(Trigger.AGENT_FINISHED)
         playout.heard.clear()
-        if self._farewell is None or playout.unheard(now) or self._turn.held:
+        if self._farewell is None or playout.unheard(now) or self.turn.held:
             return False
         return self.leave(self._farewell, out)
 
@@ -165,5 +161,5 @@ class Conversation:
                 self._farewell = None  # a caller who interrupts the goodbye still wants something
                 self._journal.interrupted(playout.clear(), out)
                 self._session.step(Trigger.INTERRUPTED)
-                if not self._turn.speaking:
+                if not self.turn.speaking:
                     self._session.step(Trigger.CALLER_FINISHED)

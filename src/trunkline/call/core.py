@@ -316,7 +316,7 @@ class Call:
             self.wake_at = inf
             return
         wake = [self._watch.deadline(now, self._heard_at)]
-        if (turn_at := self._conversation.deadline) is not None:
+        if (turn_at := self._conversation.turn.deadline) is not None:
             wake.append(turn_at)
         if self._stream is not None and (due := self._stream.playout.deadline(now)) is not None:
             wake.append(due)
