@@ -9,7 +9,8 @@ from platform_buffer import PlatformBuffer
 
 from trunkline.audio.format import MULAW_8K, PCM16_8K, PCM16_24K, AudioFormat
 from trunkline.call.ear import MARK_GRACE_S, MAX_MARKS
-from trunkline.call.playout import UNDER_RUN_S, Playout
+from trunkline.call.pace import UNDER_RUN_S
+from trunkline.call.playout import Playout
 from trunkline.call.replies import Heard, Interruption
 from trunkline.call.timeline import Timeline
 from trunkline.wire.events import ClearAudio, EndUtterance, PlayAudio, SendMark, WireCommand
