@@ -38,7 +38,6 @@ class Playout:
     latest. The lists ``heard`` and ``first_sent`` fill up as things happen: their owner empties them.
     """
 
-    # Slots: with this many attributes every look-up would go through a dictionary, and each frame makes dozens.
     __slots__ = (
         "_cleared_bytes", "_clears", "_ear", "_flight", "_format", "_generated_bytes", "_late_bytes", "_mark_every",
         "_max_queue", "_pace", "_padding_bytes", "_queue", "_replies", "_sent", "_timeline", "_wants_marks",
