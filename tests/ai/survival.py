@@ -1,6 +1,7 @@
 """Whole calls of a cascade whose providers fail: a telephone, the gateway, four simulated vendors, what was heard."""
 
 import asyncio
+import copy
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from contextvars import ContextVar
@@ -9,13 +10,14 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 import structlog
+from starlette.routing import BaseRoute
 from voices import Tone, hum, silence, tone
 
 from trunkline import logs, registry
 from trunkline.ai.agent import Agent
 from trunkline.ai.base import Message, ToolSpec
 from trunkline.ai.fallback_llm import GO_ON
-from trunkline.ai.standin import Answer, Place, Trouble
+from trunkline.ai.standin import Answer, Place, Play, StandInProvider, Trouble
 from trunkline.audio.format import MULAW_8K
 from trunkline.call.session import CallSession
 from trunkline.config import Config
@@ -23,7 +25,7 @@ from trunkline.server.run import running
 from trunkline.testing.call import PlacedCall, place
 from trunkline.testing.phone import Phone
 from trunkline.testing.script import Action, HangUp, Say, WaitForReply
-from trunkline.testing.standins import play, standing_in
+from trunkline.testing.standins import play, serving
 from trunkline.wire.base import Platform
 
 TWILIO: Final[Platform] = registry.load("wire", "twilio")
@@ -39,6 +41,9 @@ GONE: Final = {
     "tts": [(Place.SPEAKING, Trouble.QUOTA)],
 }
 """What happens to each vendor so that nobody is left in a role, and all are in the others."""
+
+DOORS: Final = {"stt": ("/listen", "/stt/"), "llm": ("/chat/",), "tts": ("/speak", "/tts/")}
+"""Where a vendor is found in each role: what is in the paths."""
 
 ASKED: Final = "What are your opening hours?"
 ANSWER: Final = "We are open from nine to five. On Sundays we are closed."
@@ -84,6 +89,31 @@ class Case(msgspec.Struct, frozen=True):
         """For its play."""
         again = Trouble.CUT if self.trouble in (Trouble.GARBAGE, Trouble.UNKNOWN) else self.trouble
         return [(self.place, self.trouble), *([(Place.CONNECT, again)] * 20 if self.for_good else [])]
+
+
+class Blink:
+    """From ``place`` on nothing works, for so many seconds, at any vendor of these roles."""
+
+    def __init__(self, roles: Sequence[str], place: Place, seconds: float) -> None:
+        self._doors = [door for role in roles for door in DOORS[role]]
+        self._place = place
+        self._seconds = seconds
+        self._until: float | None = None
+
+    def routes(self, vendor: StandInProvider, game: Play) -> list[BaseRoute]:
+        """The vendor's, those of the roles in trouble together."""
+        struck = copy.copy(game)
+        struck.trouble = self._trouble  # type: ignore[method-assign]
+        return [
+            out if any(door in getattr(out, "path", "") for door in self._doors) else usual
+            for out, usual in zip(vendor.stand_in(struck), vendor.stand_in(game), strict=True)
+        ]
+
+    def _trouble(self, place: Place) -> Trouble | None:
+        now = asyncio.get_running_loop().time()
+        if self._until is None and place is self._place:
+            self._until = now + self._seconds
+        return Trouble.CUT if self._until is not None and now < self._until else None
 
 
 class Survived(msgspec.Struct, frozen=True):
@@ -138,8 +168,11 @@ class Survived(msgspec.Struct, frozen=True):
         return [line["provider"] for line in self.log if line["event"] == "provider takes over"]
 
 
-async def survive(case: Case | None, *, actions: Sequence[Action] = (), gone: str = "", **agent: Any) -> Survived:
-    """A caller asks, and is answered. Gives what became of it. ``gone``: a role that nobody can fill any more."""
+async def survive(
+    case: Case | None, *, actions: Sequence[Action] = (), gone: str = "", blink: Blink | None = None, **agent: Any
+) -> Survived:
+    """A caller asks, and is answered. Gives what became of it. ``gone``: a role that nobody can fill any more;
+    ``blink``: one that nobody can for a moment."""
     lines: list[dict[str, Any]] = []
     LINES.set(lines)
     over: asyncio.Future[CallSession] = asyncio.get_running_loop().create_future()
@@ -153,8 +186,10 @@ async def survive(case: Case | None, *, actions: Sequence[Action] = (), gone: st
             game = play(
                 [ASKED], mind=mind, voice=Tone(), stt_ms=230, model_ms=50, voice_ms=90, speed=2, troubles=troubles
             )
-            there = await stack.enter_async_context(standing_in(game, names=[vendor]))
-            config = config.with_provider(vendor, **there.settings(vendor))
+            provider: StandInProvider = registry.load("ai.providers", vendor)
+            routes = provider.stand_in(game) if blink is None else blink.routes(provider, game)
+            base_url = await stack.enter_async_context(serving(routes))
+            config = config.with_provider(vendor, **provider.stand_in_settings(base_url))
         codec = TWILIO.phone(config.platform(TWILIO.spec), call_id="CA1", caller="+15005550006", callee="+15005550001")
         script = actions or [Say(SPOKEN), WaitForReply(1600, timeout_ms=6000), HangUp()]
         chosen: Any = {**PARTS, **agent}

@@ -1,78 +1,20 @@
 """Providers that fail in mid-turn, and those who take over."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
 
 import pytest
+from failing_parts import FACTS, FRAME, Clock, Ear, Mouth, Writer, broken, listen
 from virtual_loop import in_no_time, timeless
 
-from trunkline.ai.base import CallFacts, Emit, Message, SttEmit, TextDelta, ToolCall, ToolSpec
+from trunkline.ai.base import Message, TextDelta, ToolCall
 from trunkline.ai.events import CallerSaid, ReplyAudio, ReplyEnded, ReplyText, SpeechStarted, SpeechStopped, SttEvent
 from trunkline.ai.fallback_llm import GO_ON, IMPATIENT_S, FallbackLlm
 from trunkline.ai.fallback_stt import MARGIN_MS, UNSURE_MS, FallbackStt
 from trunkline.ai.fallback_tts import FallbackTts
-from trunkline.audio.format import MULAW_8K, AudioFormat
-from trunkline.errors import ConfigError, Fault, ProviderError
-
-FACTS = CallFacts("call-1", "twilio")
-FRAME = MULAW_8K.silence(160)
-
-
-class Clock:
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-def broken(name: str, fault: Fault = "transient") -> ProviderError:
-    return ProviderError(name, fault, "gave up")
-
+from trunkline.audio.format import MULAW_8K
+from trunkline.errors import ConfigError, ProviderError
 
 # --- recognisers -----------------------------------------------------------------------------------------------
-
-
-class EarSession:
-    def __init__(self, emit: SttEmit) -> None:
-        self.emit = emit
-        self.heard = b""
-        self.turns: list[tuple[str, float]] = []
-        self.end: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    def hear(self, audio: bytes, now: float) -> None:
-        self.heard += audio
-
-    def turn_started(self, at_ms: float) -> None:
-        self.turns.append(("started", at_ms))
-
-    def turn_ended(self, at_ms: float) -> None:
-        self.turns.append(("ended", at_ms))
-
-    async def run(self) -> None:
-        await self.end
-
-
-class Ear:
-    partials = True
-    hears: tuple[AudioFormat, ...] = (MULAW_8K,)
-
-    def __init__(self, name: str, *, turns: bool) -> None:
-        self.name = name
-        self.turns = turns
-        self.sessions: list[EarSession] = []
-
-    def open(self, facts: CallFacts, *, hears: AudioFormat, emit: SttEmit) -> EarSession:
-        self.sessions.append(EarSession(emit))
-        return self.sessions[-1]
-
-    async def warm_up(self) -> None: ...
-
-    async def close(self) -> None: ...
-
-
-def listen(session: object, frames: int, start: int = 0) -> None:
-    for n in range(start, start + frames):
-        session.hear(bytes([n % 251]) * 160, n / 50)  # type: ignore[attr-defined]
 
 
 def test_the_next_recogniser_hears_the_turn_from_its_beginning() -> None:
@@ -172,9 +114,10 @@ def test_when_all_have_failed_the_last_failure_is_told() -> None:
         session = FallbackStt(parts, Clock()).open(FACTS, hears=MULAW_8K, emit=lambda event: None)
         running = asyncio.create_task(session.run())
         await asyncio.sleep(0)
-        parts[0].sessions[0].end.set_exception(broken("first"))
+        parts[0].sessions[0].end.set_exception(broken("first", "bad key"))
         await asyncio.sleep(0)
-        parts[1].sessions[0].end.set_exception(broken("second"))
+        await asyncio.sleep(0)
+        parts[1].sessions[0].end.set_exception(broken("second", "quota"))
         with pytest.raises(ProviderError, match="second"):
             await running
 
@@ -187,44 +130,6 @@ def test_recognisers_of_two_kinds_are_refused() -> None:
 
 
 # --- voices ----------------------------------------------------------------------------------------------------
-
-
-class MouthSession:
-    def __init__(self, emit: Emit) -> None:
-        self.emit = emit
-        self.said: list[tuple[str, int]] = []
-        self.finished: list[int] = []
-        self.cancelled: list[int] = []
-        self.end: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    def say(self, text: str, generation: int) -> None:
-        self.said.append((text, generation))
-
-    def finish(self, generation: int) -> None:
-        self.finished.append(generation)
-
-    def cancel(self, generation: int) -> None:
-        self.cancelled.append(generation)
-
-    async def run(self) -> None:
-        await self.end
-
-
-class Mouth:
-    streams_text = False
-    speaks: tuple[AudioFormat, ...] = (MULAW_8K,)
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.sessions: list[MouthSession] = []
-
-    def open(self, facts: CallFacts, *, speaks: AudioFormat, emit: Emit) -> MouthSession:
-        self.sessions.append(MouthSession(emit))
-        return self.sessions[-1]
-
-    async def warm_up(self) -> None: ...
-
-    async def close(self) -> None: ...
 
 
 def test_the_next_voice_says_the_rest_and_no_word_is_told_twice() -> None:
@@ -285,38 +190,6 @@ def test_a_voice_that_said_nothing_yet_is_replaced_from_the_start() -> None:
 
 
 # --- models ----------------------------------------------------------------------------------------------------
-
-
-class Writer:
-    """A number among its deltas: seconds until the next."""
-
-    tools = True
-
-    def __init__(self, name: str, *deltas: str | ToolCall | ProviderError | float) -> None:
-        self.name = name
-        self.deltas = deltas
-        self.asked: list[Message] = []
-        self.stopped = False
-
-    async def reply(
-        self, history: Sequence[Message], tools: Sequence[ToolSpec] = ()
-    ) -> AsyncIterator[TextDelta | ToolCall]:
-        self.asked = list(history)
-        try:
-            for delta in self.deltas:
-                if isinstance(delta, ProviderError):
-                    raise delta
-                if isinstance(delta, float):
-                    await asyncio.sleep(delta)
-                else:
-                    yield TextDelta(delta) if isinstance(delta, str) else delta
-        except (GeneratorExit, asyncio.CancelledError):
-            self.stopped = True
-            raise
-
-    async def warm_up(self) -> None: ...
-
-    async def close(self) -> None: ...
 
 
 def written(*parts: Writer) -> tuple[str, list[ToolCall]]:

@@ -14,8 +14,9 @@ from trunkline.ai.events import (
     HangUpWanted,
     ReplyText,
 )
-from trunkline.ai.fallback_agent import AGAIN_S, FallbackAgent
+from trunkline.ai.fallback_agent import FallbackAgent
 from trunkline.ai.handover import HandedOver
+from trunkline.ai.standby import AGAIN_S
 from trunkline.audio.format import MULAW_8K, PCM16_24K
 from trunkline.errors import ConfigError, Fault
 

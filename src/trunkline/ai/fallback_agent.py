@@ -49,10 +49,6 @@ SAME_MS: Final = 400.0
 """Ends of the same speech, found by two agents, lie no further apart."""
 
 
-AGAIN_S: Final = (0.5, 1.0, 2.0)
-"""Until those that all failed are tried again: a network that is out for a moment is out for every one of them."""
-
-
 class FallbackAgent:
     """An ``AgentModel`` made of several, preferred first. ``deeds``: those their settings name. Raises ``ConfigError``
     if they have no format in common."""
@@ -88,7 +84,6 @@ class _Session:
         self._now = 0.0
         self._failed = False
         self._over = False  # the call is
-        self._rounds = 0  # in which all failed, without a reply between them
         self._timer: asyncio.Handle | None = None
         self._succession = Succession(facts, hears, speaks, self._told)
         self._session = self._succession.take_in(self._duty.part)
@@ -149,20 +144,19 @@ class _Session:
                 pass
         if self._owed.event(event):
             self._duty.worked()
-            self._rounds = 0
         self._backlog.done(self._owed.settled_ms)
         self._emit(event)
 
     def _replace(self, failed: AgentFailed) -> None:
         """By another one; if nobody is left, by one that may have come back."""
         self._succession.dismiss()
-        if self._duty.failed(failed.error or AgentError(failed.reason)):
-            self._go_on()
-        elif self._rounds < len(AGAIN_S) and self._duty.again():
-            self._timer = asyncio.get_running_loop().call_later(AGAIN_S[self._rounds], self._go_on)
-            self._rounds += 1
-        else:
+        pause_s = self._duty.failed(failed.error or AgentError(failed.reason))
+        if pause_s is None:
             self._emit(failed)
+        elif pause_s:
+            self._timer = asyncio.get_running_loop().call_later(pause_s, self._go_on)
+        else:
+            self._go_on()
 
     def _go_on(self) -> None:
         """With who is on duty now."""

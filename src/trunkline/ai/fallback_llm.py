@@ -1,5 +1,7 @@
 """A language model that is replaced in mid-reply when its provider fails: the next one goes on where it broke off.
 
+If all have failed, they are asked again in a moment; so is one that stands alone.
+
 One that is silent has not failed yet, but the caller waits: after ``IMPATIENT_S`` the next one is asked too, and
 whoever writes first goes on.
 """
@@ -10,7 +12,7 @@ from typing import Final
 
 from trunkline import logs
 from trunkline.ai.base import Llm, Message, TextDelta, ToolCall, ToolSpec
-from trunkline.ai.standby import Standby
+from trunkline.ai.standby import Standby, Tries
 from trunkline.errors import AgentError, ProviderError
 
 GO_ON: Final = (
@@ -28,7 +30,7 @@ _log = logs.get(__name__)
 
 
 class FallbackLlm:
-    """An ``Llm`` made of several, preferred first."""
+    """An ``Llm`` made of one or several, preferred first."""
 
     def __init__(self, parts: Sequence[Llm], clock: Callable[[], float]) -> None:
         self.name = "|".join(part.name for part in parts)
@@ -41,17 +43,19 @@ class FallbackLlm:
     ) -> AsyncIterator[TextDelta | ToolCall]:
         """As ``Llm.reply``. A model that fails after it called a function is not replaced: the call may have been
         carried out."""
-        said, called, tried = "", False, list[int]()
-        at_work: list[_Writer] = []
+        said, called = "", False
+        tries, at_work = Tries(self.standby, _log), list[_Writer]()
+        loop = asyncio.get_running_loop()
+        waiting_since = loop.time()
 
         def begin(place: int) -> None:
             asked = [*history, Message("agent", said), Message("system", GO_ON)] if said else history
-            tried.append(place)
+            tries.begins(place)
             at_work.append(_Writer(place, _without_repetition(said, self.standby.parts[place].reply(asked, tools))))
 
         try:
             while True:
-                other = None if called else self.standby.choose(tried)
+                other = None if called else tries.next()
                 if not at_work:
                     assert other is not None  # noqa: S101 - there is at least one, and the last to fail raised
                     begin(other)
@@ -65,25 +69,32 @@ class FallbackLlm:
                     delta = writer.next.result()
                 except AgentError as error:
                     at_work.remove(writer)
-                    self.standby.failed(writer.place, error, _log)
-                    if not at_work and (called or self.standby.choose(tried) is None):
+                    tries.failed(writer.place, error)
+                    if at_work:
+                        continue
+                    if called:
                         raise
+                    if tries.next() is None:
+                        if (pause_s := tries.again(loop.time() - waiting_since)) is None:
+                            raise
+                        await asyncio.sleep(pause_s)
                     continue
-                await self._drop(at_work, writer, tried)
+                await self._drop(at_work, writer, tries)
                 if delta is None:
-                    self.standby.worked(writer.place)
+                    tries.worked(writer.place)
                     return
                 if isinstance(delta, TextDelta):
                     said += delta.text
                 else:
                     called = True
                 yield delta
+                waiting_since = loop.time()
                 writer.go_on()
         finally:
             for writer in at_work:
                 await writer.stop()
 
-    async def _drop(self, at_work: "list[_Writer]", ahead: "_Writer", tried: list[int]) -> None:
+    async def _drop(self, at_work: "list[_Writer]", ahead: "_Writer", tries: Tries[Llm]) -> None:
         """``ahead`` was there first. Who began before it has failed; who began later may be wanted again."""
         late = True
         for writer in tuple(at_work):
@@ -95,9 +106,9 @@ class FallbackLlm:
             if late:
                 name = self.standby.parts[writer.place].name
                 error = ProviderError(name, "transient", f"wrote nothing for {IMPATIENT_S:g} s, and another did")
-                self.standby.failed(writer.place, error, _log)
+                tries.failed(writer.place, error)
             else:
-                tried.remove(writer.place)
+                tries.unneeded(writer.place)
 
 
 class _Writer:

@@ -1,4 +1,6 @@
-"""A recogniser that is replaced in mid-turn when its provider fails: the next one hears what nobody made words of."""
+"""A recogniser that is replaced in mid-turn when its provider fails: the next one hears what nobody made words of, and
+what the caller says while there is none.
+"""
 
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -53,6 +55,7 @@ class _Session:
         self._margin_ms = UNSURE_MS if stt.turns else MARGIN_MS  # where we are told turns, those are known without it
         self._turn: tuple[float, float | None] | None = None  # from, until: of the turn without final words
         self._now = 0.0
+        self._session: SttSession | None  # None while all have failed, and may come back
         self._take()
 
     # --- from the cascade ---
@@ -62,21 +65,31 @@ class _Session:
         self._backlog.push(audio)
         if self._turn is None:  # nothing before this can matter any more
             self._backlog.done(self._backlog.end_ms - self._margin_ms)
-        self._session.hear(audio, now)
+        if self._session is not None:
+            self._session.hear(audio, now)
 
     def turn_started(self, at_ms: float) -> None:
         self._turn = (at_ms, None)
-        self._session.turn_started(at_ms - self._offset_ms)
+        if self._session is not None:
+            self._session.turn_started(at_ms - self._offset_ms)
 
     def turn_ended(self, at_ms: float) -> None:
         if self._turn is not None:
             self._turn = (self._turn[0], at_ms)
-        self._session.turn_ended(at_ms - self._offset_ms)
+        if self._session is not None:
+            self._session.turn_ended(at_ms - self._offset_ms)
 
     async def run(self) -> None:
-        await self._duty.run(lambda: self._session.run(), self._take)
+        await self._duty.run(self._run, self._leave, self._take)
 
     # --- inside ---
+
+    async def _run(self) -> None:
+        if self._session is not None:
+            await self._session.run()
+
+    def _leave(self) -> None:
+        self._session = None
 
     def _take(self) -> None:
         """Go on with who is on duty: it hears what no words were made of, and is told what it missed."""

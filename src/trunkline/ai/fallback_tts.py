@@ -48,10 +48,9 @@ class _Spoken:
 
     def break_off(self) -> str:
         """The voice is gone: what the next one has to say."""
-        tail = self.voice.unsaid
-        self.known += len(tail)
+        self.known += len(self.voice.unsaid)
         self.voice.announce("")
-        return tail + self.said[len(self.announced) :]
+        return self.announced[len(self.announced) - self.known :] + self.said[len(self.announced) :]
 
 
 class _Session:
@@ -61,22 +60,33 @@ class _Session:
         self._emit = emit
         self._duty = Duty(tts.standby, logs.get(__name__).bind(call=facts.call_id, role="tts"))
         self._spoken: dict[int, _Spoken] = {}  # by generation, those that have not ended
+        self._session: TtsSession | None  # None while all have failed, and may come back
         self._take()
 
     def say(self, text: str, generation: int) -> None:
         self._spoken.setdefault(generation, _Spoken()).said += text
-        self._session.say(text, generation)
+        if self._session is not None:
+            self._session.say(text, generation)
 
     def finish(self, generation: int) -> None:
         self._spoken.setdefault(generation, _Spoken()).finished = True
-        self._session.finish(generation)
+        if self._session is not None:
+            self._session.finish(generation)
 
     def cancel(self, generation: int) -> None:
         self._spoken.pop(generation, None)
-        self._session.cancel(generation)
+        if self._session is not None:
+            self._session.cancel(generation)
 
     async def run(self) -> None:
-        await self._duty.run(lambda: self._session.run(), self._take)
+        await self._duty.run(self._run, self._leave, self._take)
+
+    async def _run(self) -> None:
+        if self._session is not None:
+            await self._session.run()
+
+    def _leave(self) -> None:
+        self._session = None
 
     def _take(self) -> None:
         self._session = session = self._duty.part.open(

@@ -45,6 +45,9 @@ Where several are named, preferred first, the next one takes over as soon as one
 key that is refused, a connection that can't be made, a vendor that falls silent. An agent that takes over is told what
 was said and done so far, goes on with a reply that broke off, from the word that was cut, and hears again what the
 caller said that nobody answered. Who has failed is left alone by the next calls, for minutes where a key was refused.
+When all of them drop at once, as when your own network blinks, they are tried again after a half, one and two seconds
+before the call is given up, but for those whose key was refused or whose account is empty. What the caller says
+meanwhile is heard then.
 `TRUNKLINE_AGENT` and `--agent` name several with commas between them.
 
 | provider | agent | stt | llm | tts | vad | key | stand-in |

@@ -115,7 +115,7 @@ def _cascade(agent: Agent, settings: AgentSettings, config: Config) -> AgentMode
         name="+".join("|".join(_names(part)) for part in (agent.stt, agent.llm, agent.tts) if part),
         vad=vad.vad(vad_settings),
         stt=ears,
-        llm=_one_or_standby(llms, FallbackLlm),
+        llm=FallbackLlm(llms, time.monotonic),  # one alone is asked to go on, too
         tts=_one_or_standby(voices, FallbackTts),
         instructions=agent.instructions,
         greeting=settings.greeting,

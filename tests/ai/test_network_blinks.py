@@ -1,0 +1,81 @@
+"""A network that is out for a moment: all that could fill a role is gone at once, and back before the caller has gone.
+
+Whole calls in real time. The caller hears the whole answer, each word of it once, a little later.
+"""
+
+import asyncio
+from typing import Any, Final
+
+import pytest
+import structlog
+from survival import ANSWER, ASKED, PARTS, SPOKEN, Blink, Survived, keep_line, survive
+
+from trunkline.ai.manners import Manners
+from trunkline.ai.standin import Place
+from trunkline.testing.script import Action, HangUp, Say, WaitForReply
+
+OUT_S: Final = 1.0
+LATE_MS: Final = 2600
+"""More than usual, or in the middle of the answer: the network is out for a second, and then the next try is due."""
+
+BLINKS: Final = [
+    ("stt", Place.HEARING),
+    ("stt", Place.ANSWERING),
+    ("llm", Place.CONNECT),
+    ("llm", Place.SPEAKING),
+    ("tts", Place.ANSWERING),
+    ("tts", Place.SPEAKING),
+    ("stt llm tts", Place.HEARING),
+    ("stt llm tts", Place.SPEAKING),
+]
+CASES: Final = [(roles, place, alone) for roles, place in BLINKS for alone in (False, True)]
+SCRIPT: Final[list[Action]] = [Say(SPOKEN), WaitForReply(3000, timeout_ms=6000), HangUp()]
+QUIET: Final = Manners(fillers=())
+
+Case = tuple[str, Place, bool]
+Calls = dict[Case | None, Survived]
+
+
+@pytest.fixture(scope="module")
+def calls() -> Calls:
+    async def one(case: Case | None) -> Survived:
+        if case is None:
+            return await survive(None, actions=SCRIPT, manners=QUIET)
+        roles, place, alone = case
+        parts: dict[str, Any] = {role: PARTS[role][:1] for role in roles.split()} if alone else {}
+        return await survive(None, actions=SCRIPT, blink=Blink(roles.split(), place, OUT_S), manners=QUIET, **parts)
+
+    async def all_of_them() -> Calls:
+        cases: list[Case | None] = [None, *CASES]
+        return dict(zip(cases, await asyncio.gather(*map(one, cases)), strict=True))
+
+    processors: list[Any] = structlog.get_config()["processors"]
+    before = processors.copy()
+    processors[:] = [keep_line]
+    try:
+        return asyncio.run(all_of_them())
+    finally:
+        processors[:] = before
+
+
+@pytest.fixture(params=CASES, ids=lambda case: f"{case[0]} {case[1]}, {'alone' if case[2] else 'all of them'}")
+def case(request: pytest.FixtureRequest) -> Case:
+    found: Case = request.param
+    return found
+
+
+def test_the_caller_hears_the_whole_answer_once_and_a_little_later(calls: Calls, case: Case) -> None:
+    call, usual = calls[case], calls[None]
+    assert [word for word, _, _ in call.words] == ANSWER.split()
+    assert len(call.voice) <= len(usual.voice) + 8000, "a word at the seam may be said twice"
+    assert call.waited_ms <= usual.waited_ms + LATE_MS
+    assert call.longest_hole_ms <= LATE_MS
+
+
+def test_the_call_lives_and_all_is_accounted_for(calls: Calls, case: Case) -> None:
+    session, outcome = calls[case].session, calls[case].placed.outcome
+    assert outcome.ok, outcome.complaints
+    assert outcome.ended is not None
+    assert outcome.ended.by == "caller"
+    assert session.ledger.balances
+    assert [(line.speaker, line.text) for line in session.transcript] == [("caller", ASKED), ("agent", ANSWER)]
