@@ -76,9 +76,11 @@ async def recogniser(path: Path) -> AsyncIterator[Moonshine]:
 def test_a_turn_has_its_words_to_the_last(made: dict[str, Path], arch: str, audio: AudioFormat) -> None:
     async def story() -> None:
         said = [silence(audio, 300), loud(audio, 1000)]
+        # Words while the caller speaks take a worker's time, which a busy machine has to find.
+        speed = 2 if arch == "tiny-streaming" else 16
         async with (
             recogniser(made[arch]) as stt,
-            listening(stt, said, audio=audio, speed=16, turns=[(300, 1300)]) as (kept, _, _session),
+            listening(stt, said, audio=audio, speed=speed, turns=[(300, 1300)]) as (kept, _, _session),
         ):
             await kept.until(lambda: bool(kept.finals))
             partials = [event.text for event in kept.of(CallerSaid) if not event.final]
