@@ -128,6 +128,7 @@ def test_the_log_says_plainly_who_failed_and_how(calls: Calls, case: Case) -> No
     if case.trouble is Trouble.UNKNOWN:
         assert not lines
         return
+    assert not [line for line in calls[case].log if line["level"] == "error"], "there is somebody left"
     mine = [line for line in lines if line["provider"].partition("/")[0] == case.vendor]
     assert mine == lines, "nobody else is blamed"
     if case.trouble is Trouble.GARBAGE:
@@ -192,4 +193,5 @@ def test_each_that_failed_is_named(calls: Calls, role: str) -> None:
     failed = [line for line in calls[role].complaints if line["event"] == "provider failed"]
     assert [line["provider"] for line in failed][:2] == PARTS[role]
     assert {line["fault"] for line in failed} == {"bad key" if role == "stt" else "quota"}
+    assert {line["level"] for line in calls[role].log if line["event"] == "no provider is left"} == {"error"}
     assert "opening" not in repr(calls[role].log)

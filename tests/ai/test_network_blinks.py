@@ -79,3 +79,9 @@ def test_the_call_lives_and_all_is_accounted_for(calls: Calls, case: Case) -> No
     assert outcome.ended.by == "caller"
     assert session.ledger.balances
     assert [(line.speaker, line.text) for line in session.transcript] == [("caller", ASKED), ("agent", ANSWER)]
+
+
+def test_the_log_has_no_error_where_nobody_was_given_up_for_good(calls: Calls, case: Case) -> None:
+    call = calls[case]
+    assert call.complaints
+    assert not [line for line in call.log if line["level"] == "error"]

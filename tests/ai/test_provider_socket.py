@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
+import structlog
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.http11 import Request, Response
 from websockets.utils import accept_key
@@ -206,16 +207,22 @@ def test_an_upgrade_that_is_refused_says_why(status: int, fault: str) -> None:
     asyncio.run(story())
 
 
-def test_nobody_there_is_given_up_after_some_tries() -> None:
+@pytest.mark.parametrize(("patience", "level"), [(Patience(tries=2), "error"), (Patience.brief(), "warning")])
+def test_nobody_there_is_given_up_after_some_tries(patience: Patience, level: str) -> None:
     async def story() -> None:
         toy = Toy("ws://127.0.0.1:9/")
-        toy.socket = ProviderSocket("toy", toy, patience=Patience(tries=2), log=logs.get("test"))
+        toy.socket = ProviderSocket("toy", toy, patience=patience, log=logs.get("test"))
         with pytest.raises(ProviderError, match="no connection") as given_up:
             await asyncio.wait_for(toy.socket.run(), 3)
         assert given_up.value.fault == "transient"
         assert toy.story == []
 
-    asyncio.run(story())
+    with structlog.testing.capture_logs() as lines:
+        asyncio.run(story())
+    told = [(line["event"], line["log_level"]) for line in lines]
+    assert told == [("provider connection lost", "warning"), ("provider given up", level)], (
+        "no error where another one stands behind"
+    )
 
 
 @pytest.mark.parametrize("politely", [False, True])

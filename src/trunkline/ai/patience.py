@@ -29,7 +29,7 @@ class Patience(msgspec.Struct, frozen=True):
     ready_s: float = 5.0  # from the upgrade until the vendor says that the session stands
     tries: int = 5  # connections in a row that came to nothing before the vendor is given up
     ping_s: float = 15.0  # a socket that was silent for so long is asked whether it lives, and has as long to answer
-    hurried: bool = False  # a vendor that falls silent is not tried again: the caller has waited enough
+    hurried: bool = False  # another provider stands behind: a vendor that falls silent is not tried again
 
     @classmethod
     def towards(cls, settings: AgentSettings) -> Self:

@@ -158,7 +158,8 @@ class ProviderSocket:
         self._failures += 1
         pause_s = self._patience.pause_s(error, self._failures)
         if pause_s is None:
-            self._log.error("provider given up", fault=error.fault, reason=str(error), failures=self._failures)
+            tell = self._log.warning if self._patience.hurried else self._log.error  # another one may do as well
+            tell("provider given up", fault=error.fault, reason=str(error), failures=self._failures)
             raise error
         self._log.warning(
             "provider connection lost", fault=error.fault, reason=str(error), again_in_s=round(pause_s, 2)

@@ -89,7 +89,8 @@ class RestSession:
             failures += 1
             pause_s = self._patience.pause_s(error, failures)
             if pause_s is None:
-                self._log.error("provider given up", fault=error.fault, reason=str(error), failures=failures)
+                tell = self._log.warning if self._patience.hurried else self._log.error
+                tell("provider given up", fault=error.fault, reason=str(error), failures=failures)
                 return error
             self._log.warning("provider request failed", fault=error.fault, reason=str(error))
             await asyncio.sleep(pause_s)
