@@ -2,8 +2,8 @@
 
 import asyncio
 import copy
-from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import AsyncExitStack, contextmanager
 from contextvars import ContextVar
 from typing import Any, Final
 
@@ -57,8 +57,21 @@ LINES: ContextVar[list[dict[str, Any]]] = ContextVar("LINES")
 def keep_line(log: Any, level: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:
     """A processor that puts each line where its call's are, as somebody would read it."""
     if (lines := LINES.get(None)) is not None:
+        line = structlog.contextvars.merge_contextvars(log, level, line)
         lines.append({"level": level, **logs.mask(log, level, line)})
     raise structlog.DropEvent
+
+
+@contextmanager
+def kept_lines() -> Iterator[None]:
+    """Lines of the log go where their calls are."""
+    processors: list[Any] = structlog.get_config()["processors"]
+    before = processors.copy()
+    processors[:] = [keep_line]
+    try:
+        yield
+    finally:
+        processors[:] = before
 
 
 def mind(history: Sequence[Message], tools: Sequence[ToolSpec]) -> Answer:

@@ -4,16 +4,15 @@ Whatever happens to the first agent, and for good, the caller hears all that it 
 """
 
 import asyncio
-from collections.abc import Iterator, Sequence
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from itertools import groupby, pairwise
 from typing import Any, Final
 
 import msgspec
 import numpy as np
 import pytest
-import structlog
-from survival import ANSWER, ASKED, LINES, SPOKEN, TWILIO, Survived, keep_line, mind
+from survival import ANSWER, ASKED, LINES, SPOKEN, TWILIO, Survived, kept_lines, mind
 
 from trunkline.ai.agent import Agent
 from trunkline.ai.base import Message, ToolSpec
@@ -196,18 +195,6 @@ def booking_mind(history: Sequence[Message], tools: Sequence[ToolSpec]) -> Answe
     """Books a table, unless that is done, and then gives the answer."""
     done = any(line.role == "tool" or (line.role == "system" and DONE in line.text) for line in history)
     return Answer(ANSWER) if done or not tools else Answer(tool=book_table.name, arguments='{"day": "Friday"}')
-
-
-@contextmanager
-def kept_lines() -> Iterator[None]:
-    """Lines of the log go where their calls are."""
-    processors: list[Any] = structlog.get_config()["processors"]
-    before = processors.copy()
-    processors[:] = [keep_line]
-    try:
-        yield
-    finally:
-        processors[:] = before
 
 
 @pytest.fixture(scope="module")

@@ -5,11 +5,10 @@ usual. All calls share one event loop, some at a time.
 """
 
 import asyncio
-from typing import Any, Final
+from typing import Final
 
 import pytest
-import structlog
-from survival import ANSWER, ASKED, PARTS, SPOKEN, Case, Survived, keep_line, survive
+from survival import ANSWER, ASKED, PARTS, SPOKEN, Case, Survived, kept_lines, survive
 from voices import tone
 
 from trunkline.ai.excuses import DEAF, LOST_FOR_WORDS
@@ -83,13 +82,8 @@ def calls() -> Calls:
         cases: list[Case | str | None] = [None, *ROLES, *CASES]
         return dict(zip(cases, await asyncio.gather(*map(one, cases)), strict=True))
 
-    processors: list[Any] = structlog.get_config()["processors"]
-    before = processors.copy()
-    processors[:] = [keep_line]
-    try:
+    with kept_lines():
         return asyncio.run(all_of_them())
-    finally:
-        processors[:] = before
 
 
 @pytest.fixture(params=CASES, ids=str)
@@ -144,6 +138,12 @@ def test_the_log_says_plainly_who_failed_and_how(calls: Calls, case: Case) -> No
     assert len(given_up) == len(calls[case].take_overs) or case.role == "llm"
     if case.for_good or case.trouble in (Trouble.KEY, Trouble.QUOTA):
         assert [line["provider"] for line in given_up] == [PARTS[case.role][0]]
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_each_line_about_a_provider_names_its_call_and_role(calls: Calls, role: str) -> None:
+    told = {(line.get("call"), line.get("role")) for line in calls[role].complaints}
+    assert told == {("CA1", role)}
 
 
 def test_the_log_tells_nobodys_words(calls: Calls, case: Case) -> None:

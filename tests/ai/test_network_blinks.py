@@ -7,8 +7,7 @@ import asyncio
 from typing import Any, Final
 
 import pytest
-import structlog
-from survival import ANSWER, ASKED, PARTS, SPOKEN, Blink, Survived, keep_line, survive
+from survival import ANSWER, ASKED, PARTS, SPOKEN, Blink, Survived, kept_lines, survive
 
 from trunkline.ai.manners import Manners
 from trunkline.ai.standin import Place
@@ -49,13 +48,8 @@ def calls() -> Calls:
         cases: list[Case | None] = [None, *CASES]
         return dict(zip(cases, await asyncio.gather(*map(one, cases)), strict=True))
 
-    processors: list[Any] = structlog.get_config()["processors"]
-    before = processors.copy()
-    processors[:] = [keep_line]
-    try:
+    with kept_lines():
         return asyncio.run(all_of_them())
-    finally:
-        processors[:] = before
 
 
 @pytest.fixture(params=CASES, ids=lambda case: f"{case[0]} {case[1]}, {'alone' if case[2] else 'all of them'}")
@@ -85,3 +79,4 @@ def test_the_log_has_no_error_where_nobody_was_given_up_for_good(calls: Calls, c
     call = calls[case]
     assert call.complaints
     assert not [line for line in call.log if line["level"] == "error"]
+    assert {line.get("call") for line in call.complaints} == {"CA1"}

@@ -17,6 +17,7 @@ from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from survival import LINES, kept_lines
 from vendor_calls import FACTS, Kept, listening
 from voices import hum, silence
 
@@ -194,6 +195,23 @@ def test_words_are_not_lost_by_what_passes(trouble: Trouble) -> None:
                 group.create_task(story(place))
 
     asyncio.run(all_places())
+
+
+@in_real_time
+async def test_the_log_says_in_which_call_words_were_asked_for_again() -> None:
+    lines: list[dict[str, Any]] = []
+    LINES.set(lines)
+    with kept_lines():
+        async with server((Place.CONNECT, Trouble.FAULT)) as (url, _):
+            session = (part := recogniser(url)).open(FACTS, hears=MULAW_8K, emit=(kept := Kept()))
+            session.hear(b"".join(SAID), 0)
+            session.turn_started(100)
+            session.turn_ended(820)
+            run = asyncio.create_task(session.run())
+            await kept.until(lambda: bool(kept.finals))
+            run.cancel()
+            await part.close()
+    assert [(line["event"], line.get("call")) for line in lines] == [("words asked for again", FACTS.call_id)]
 
 
 @pytest.mark.parametrize("place", PLACES)

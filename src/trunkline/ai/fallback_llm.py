@@ -26,8 +26,6 @@ IMPATIENT_S: Final = 0.8
 ALIKE_LETTERS: Final = 12
 """A continuation that begins like the reply it continues has begun the reply anew: so many letters tell."""
 
-_log = logs.get(__name__)
-
 
 class FallbackLlm:
     """An ``Llm`` made of one or several, preferred first."""
@@ -44,7 +42,7 @@ class FallbackLlm:
         """As ``Llm.reply``. A model that fails after it called a function is not replaced: the call may have been
         carried out."""
         said, called = "", False
-        tries, at_work = Tries(self.standby, _log), list[_Writer]()
+        tries, at_work = Tries(self.standby, logs.get(__name__).bind(role="llm")), list[_Writer]()
         loop = asyncio.get_running_loop()
         waiting_since = loop.time()
 

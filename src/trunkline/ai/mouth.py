@@ -6,6 +6,7 @@ It puts its replies into the conversation, as they were heard, and lets nothing 
 import asyncio
 from collections.abc import Callable
 
+from structlog.contextvars import bound_contextvars
 from structlog.typing import FilteringBoundLogger
 
 from trunkline.ai.base import CallFacts, Emit, Message
@@ -39,6 +40,7 @@ class Mouth:
         self.conversation = Conversation(cascade.instructions)
         self.reply: Reply | None = None
         """Being made, or made and neither heard nor interrupted yet."""
+        self._call_id = facts.call_id
         self._emit = emit
         self._speaks = speaks
         self._silence = silence
@@ -118,7 +120,11 @@ class Mouth:
 
     def _make(self, reply: Reply) -> None:
         if self._group is not None:
-            reply.task = self._group.create_task(self._maker.make(reply))
+            reply.task = self._group.create_task(self._work(reply))
+
+    async def _work(self, reply: Reply) -> None:
+        with bound_contextvars(call=self._call_id):  # for the log of models, which serve all calls
+            await self._maker.make(reply)
 
     def _stop(self, reply: Reply) -> None:
         if reply.task is not None:

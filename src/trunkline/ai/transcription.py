@@ -13,6 +13,7 @@ from typing import Final
 
 import httpx
 import msgspec
+from structlog.contextvars import bound_contextvars
 
 from trunkline import logs
 from trunkline.ai.base import AgentSettings, CallFacts, SttEmit, SttSession
@@ -169,6 +170,7 @@ class _Session:
         self._loop = asyncio.get_running_loop()
         # Turns that wait for their words. Each is due, with words or without, so there are never many.
         self._turns: asyncio.Queue[_Turn] = asyncio.Queue()
+        self._call_id = facts.call_id
         self._log = _log.bind(call=facts.call_id, provider=stt.name)
 
     def hear(self, audio: bytes, now: float) -> None:
@@ -184,6 +186,10 @@ class _Session:
             self._turns.put_nowait(_Turn(wav, self._loop.time() + self._stt.deadline_s))
 
     async def run(self) -> None:
+        with bound_contextvars(call=self._call_id):  # for the log of what serves all calls
+            await self._listen()
+
+    async def _listen(self) -> None:
         failures = 0
         while True:
             turn = await self._turns.get()
