@@ -30,23 +30,25 @@ BLINKS: Final = [
 CASES: Final = [(roles, place, alone) for roles, place in BLINKS for alone in (False, True)]
 SCRIPT: Final[list[Action]] = [Say(SPOKEN), WaitForReply(3000, timeout_ms=6000), HangUp()]
 QUIET: Final = Manners(fillers=())
+TOLD_TO_WAIT: Final = ("llm", Place.CONNECT, False)
 
 Case = tuple[str, Place, bool]
-Calls = dict[Case | None, Survived]
+Calls = dict[Case | str | None, Survived]
 
 
 @pytest.fixture(scope="module")
 def calls() -> Calls:
-    async def one(case: Case | None) -> Survived:
+    async def one(case: Case | None, manners: Manners = QUIET) -> Survived:
         if case is None:
-            return await survive(None, actions=SCRIPT, manners=QUIET)
+            return await survive(None, actions=SCRIPT, manners=manners)
         roles, place, alone = case
         parts: dict[str, Any] = {role: PARTS[role][:1] for role in roles.split()} if alone else {}
-        return await survive(None, actions=SCRIPT, blink=Blink(roles.split(), place, OUT_S), manners=QUIET, **parts)
+        return await survive(None, actions=SCRIPT, blink=Blink(roles.split(), place, OUT_S), manners=manners, **parts)
 
     async def all_of_them() -> Calls:
         cases: list[Case | None] = [None, *CASES]
-        return dict(zip(cases, await asyncio.gather(*map(one, cases)), strict=True))
+        told, *others = await asyncio.gather(one(TOLD_TO_WAIT, Manners()), *map(one, cases))
+        return {"told to wait": told, **dict(zip(cases, others, strict=True))}
 
     with kept_lines():
         return asyncio.run(all_of_them())
@@ -80,3 +82,11 @@ def test_the_log_has_no_error_where_nobody_was_given_up_for_good(calls: Calls, c
     assert call.complaints
     assert not [line for line in call.log if line["level"] == "error"]
     assert {line.get("call") for line in call.complaints} == {"CA1"}
+
+
+def test_a_caller_who_waits_for_a_model_is_told_so(calls: Calls) -> None:
+    call = calls["told to wait"]
+    assert [line.text for line in call.session.transcript if line.speaker == "agent"] == [
+        f"{Manners().fillers[0]} {ANSWER}"
+    ]
+    assert [word for word, _, _ in call.words] == ANSWER.split()
