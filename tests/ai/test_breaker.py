@@ -52,6 +52,19 @@ def test_one_try_when_its_time_is_up_and_twice_as_long_after_a_failure() -> None
     assert breaker.shut_s == 0
 
 
+def test_a_thousand_calls_that_lose_it_at_once_are_one_failure() -> None:
+    clock = Clock()
+    breaker = Breaker(clock)
+    for _ in range(1000):
+        breaker.failed(failure("transient"))
+    assert breaker.shut_s == OPEN_S["transient"]
+    breaker.failed(failure("bad key"))
+    assert breaker.shut_s == OPEN_S["bad key"], "but a refused key is news"
+    clock.now += OPEN_S["bad key"]
+    breaker.failed(failure("transient"))
+    assert breaker.shut_s == 2 * OPEN_S["bad key"]
+
+
 def test_a_vendor_may_ask_for_longer() -> None:
     breaker = Breaker(Clock())
     breaker.failed(failure("rate limit", retry_after_s=90))

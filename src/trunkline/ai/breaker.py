@@ -2,7 +2,7 @@
 
 A breaker is closed while the provider works. It opens at once where trying again helps nobody (a refused key, an empty
 account, a limit), and after some failures in a row otherwise. When its time is up it lets one try through: a success
-closes it, a failure opens it for twice as long.
+closes it, a failure opens it for twice as long. Failures of calls that were on their way meanwhile tell nothing new.
 """
 
 from collections.abc import Callable
@@ -50,5 +50,6 @@ class Breaker:
         if error.fault == "transient" and self._failures < FAILURES and not self._open_s:
             return
         first = max(OPEN_S[error.fault], error.retry_after_s)
-        self._open_s = min(LONGEST_S, max(first, 2 * self._open_s))
+        longer_s = self._open_s if self.shut_s else 2 * self._open_s
+        self._open_s = min(LONGEST_S, max(first, longer_s))
         self._until = self._clock() + self._open_s
