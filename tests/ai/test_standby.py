@@ -14,7 +14,8 @@ from trunkline.ai.events import CallerSaid, ReplyAudio, ReplyEnded, ReplyText, S
 from trunkline.ai.fallback_llm import GO_ON, FallbackLlm
 from trunkline.ai.fallback_stt import FallbackStt
 from trunkline.ai.fallback_tts import FallbackTts
-from trunkline.ai.standby import AGAIN_S, BEAR_S, CALM_S, Duty, Standby
+from trunkline.ai.patience import Silent
+from trunkline.ai.standby import AGAIN_S, BEAR_S, STOOD_S, Duty, Standby
 from trunkline.audio.format import MULAW_8K
 from trunkline.errors import Fault, ProviderError
 
@@ -89,10 +90,25 @@ async def test_an_outage_is_not_held_against_the_next_one() -> None:
     on_duty = duty("a")
     for _ in range(3):
         assert [on_duty.failed(broken("a")) for _ in AGAIN_S] == list(AGAIN_S)
-        await asyncio.sleep(CALM_S + 1)
-    assert [on_duty.failed(broken("a")) for _ in AGAIN_S] == list(AGAIN_S)
-    on_duty.worked()
-    assert on_duty.failed(broken("a")) == AGAIN_S[0], "nor where it had come back in between"
+        await asyncio.sleep(AGAIN_S[-1] + STOOD_S + 0.1)
+
+
+@timeless
+async def test_those_that_only_hang_are_given_up_however_long_each_of_them_hangs() -> None:
+    on_duty, pauses = duty("a"), list[float | None]()
+    for _ in (*AGAIN_S, None):
+        await asyncio.sleep(AGAIN_S[-1] + STOOD_S + 0.1)
+        pauses.append(on_duty.failed(Silent("a", "transient", "said nothing")))
+    assert pauses == [*AGAIN_S, None]
+
+
+@timeless
+async def test_one_that_had_come_back_has_all_its_tries_again() -> None:
+    on_duty = duty("a")
+    for _ in range(3):
+        assert [on_duty.failed(broken("a")) for _ in AGAIN_S] == list(AGAIN_S)
+        await asyncio.sleep(BEAR_S + 0.1)
+        on_duty.worked()
 
 
 # --- what is kept meanwhile ------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from structlog.typing import FilteringBoundLogger
 
 from trunkline.ai.base import Part
 from trunkline.ai.breaker import Breaker
+from trunkline.ai.patience import Silent
 from trunkline.errors import AgentError, Fault, ProviderError
 
 P = TypeVar("P", bound=Part)
@@ -24,8 +25,8 @@ AGAIN_S: Final = (0.5, 1.0, 2.0)
 BEAR_S: Final = 3.0
 """A caller who has waited longer than this for nothing is not kept waiting for another round."""
 
-CALM_S: Final = 10.0
-"""Failures further apart than this have nothing to do with each other: nobody takes so long to be given up."""
+STOOD_S: Final = 5.0
+"""One that was on duty for longer than this had a connection. What made those before it fail was over."""
 
 
 class Standby(Generic[P]):
@@ -104,7 +105,7 @@ class Tries(Generic[P]):
         self._standby.failed(place, error, self._log)
 
     def another_outage(self) -> None:
-        """What failed long ago says nothing about now."""
+        """What made them fail before was over."""
         self._rounds = 0
 
     def again(self, waited_s: float) -> float | None:
@@ -127,7 +128,7 @@ class Duty(Generic[P]):
         self._standby = standby
         self._log = log
         self._tries = Tries(standby, log)
-        self._out_since = self._failed_at = -inf
+        self._out_since = self._begun_at = -inf
         self._begin()
 
     @property
@@ -138,15 +139,16 @@ class Duty(Generic[P]):
     def worked(self) -> None:
         """It did what it is there for."""
         self._tries.worked(self._place)
+        self._begun_at = -inf
 
     def failed(self, error: AgentError) -> float | None:
         """It is given up in this call, and ``part`` is the next one from now on, to be begun in so many seconds. None:
         nobody is left."""
         now = asyncio.get_running_loop().time()
-        if now - self._failed_at > CALM_S:
+        if now - self._begun_at > STOOD_S:
             self._out_since = now
-            self._tries.another_outage()
-        self._failed_at = now
+            if not isinstance(error, Silent):  # which may have been of no use all the time
+                self._tries.another_outage()
         self._tries.failed(self._place, error)
         pause_s = 0.0
         if self._tries.next() is None:
@@ -155,6 +157,7 @@ class Duty(Generic[P]):
                 return None
             pause_s = again_s
         self._begin()
+        self._begun_at = now + pause_s
         if not pause_s:
             self._log.info("provider takes over", provider=self.part.name)
         return pause_s
