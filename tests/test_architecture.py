@@ -160,6 +160,12 @@ def test_only_compose_and_the_commands_look_variants_up() -> None:
     assert users <= {"server", "cli", "config.py", "testing", "ai"}
 
 
+def test_no_two_files_of_tests_have_one_name() -> None:
+    """They are modules without a package: neither pytest nor mypy would start."""
+    names = [path.name for path in modules(Path(__file__).parent)]
+    assert sorted(set(names)) == sorted(names)
+
+
 LEAVES = [
     "trunkline.audio.g711",
     "trunkline.audio.stream_converter",
