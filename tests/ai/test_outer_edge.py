@@ -1,7 +1,7 @@
 """The outer edge of an agent's session: whatever happens in its tasks is told once, and nothing comes after it."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
@@ -19,6 +19,12 @@ async def fails(error: Exception) -> None:
     raise error
 
 
+async def fails_within(error: Exception) -> None:
+    """In a task of a task's own."""
+    async with asyncio.TaskGroup() as group:
+        group.create_task(fails(error))
+
+
 @pytest.mark.parametrize(
     ("error", "told"),
     [
@@ -28,12 +34,15 @@ async def fails(error: Exception) -> None:
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_what_a_task_raises_is_told_once_and_goes_no_further(error: Exception, told: AgentFailed) -> None:
+@pytest.mark.parametrize("task", [fails, fails_within])
+def test_what_a_task_raises_is_told_once_and_goes_no_further(
+    task: Callable[[Exception], Coroutine[Any, Any, None]], error: Exception, told: AgentFailed
+) -> None:
     async def story() -> None:
         events: list[AgentEvent] = []
         edge = OuterEdge("parrot", events.append, logs.get("test"))
         async with edge.tasks():
-            edge.start(fails(error))
+            edge.start(task(error))
             await asyncio.get_running_loop().create_future()
         edge.emit(LATE)
         edge.start(fails(error))

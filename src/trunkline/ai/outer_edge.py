@@ -4,13 +4,15 @@ import asyncio
 import traceback
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from structlog.typing import FilteringBoundLogger
 
 from trunkline.ai.base import Emit
 from trunkline.ai.events import AgentEvent, AgentFailed
 from trunkline.errors import AgentError, ProviderError
+
+E = TypeVar("E", bound=BaseException)
 
 
 class OuterEdge:
@@ -40,17 +42,23 @@ class OuterEdge:
             async with asyncio.TaskGroup() as self._group:
                 yield self._group
         except* AgentError as failed:
-            error = failed.exceptions[0]
+            error = _first(failed)
             self._log.error("agent can't go on", reason=str(error))
             self._emit(AgentFailed(str(error), error if isinstance(error, ProviderError) else None))
         except* Exception as broken:
-            first = broken.exceptions[0]
+            first = _first(broken)
             # Without its text: that may hold what somebody said.
             frames = traceback.format_tb(first.__traceback__)
             self._log.error(f"{self._name} broke", exception=type(first).__name__, trace=frames)
             self._emit(AgentFailed(f"the {self._name} broke: {type(first).__name__}"))
         finally:
             self._group, self._emit = None, _nobody
+
+
+def _first(group: BaseExceptionGroup[E]) -> E:
+    """Of what was raised, be it in a task's own tasks."""
+    first = group.exceptions[0]
+    return _first(first) if isinstance(first, BaseExceptionGroup) else first
 
 
 def _nobody(event: AgentEvent) -> None:
