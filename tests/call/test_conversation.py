@@ -7,7 +7,7 @@ import pytest
 from trunkline.ai.events import CallerSaid, HangUpWanted, ReplyStarted, SpeechStarted, TransferWanted
 from trunkline.audio.format import MULAW_8K
 from trunkline.call.conversation import AgentDid, CallerDid, Conversation
-from trunkline.call.effects import Effect
+from trunkline.call.effects import Effect, Note
 from trunkline.call.journal import Journal
 from trunkline.call.latency import Budgets
 from trunkline.call.session import CallSession
@@ -112,3 +112,25 @@ def test_the_platform_may_be_asked_for_the_end_in_mid_reply() -> None:
     assert talk.conversation.leave(HangUp("stopping"), talk.out)
     assert not talk.conversation.leave(HangUp("again"), talk.out)
     assert talk.conversation.end_reason("cut off") == "stopping"
+
+
+def test_a_caller_who_speaks_into_the_end_does_not_change_why_it_came() -> None:
+    talk = Talk()
+    talk.conversation.leave(HangUp("stopping"), talk.out)
+    talk.caller(SpeechStarted(500), START + 0.5)
+    talk.caller(CallerSaid("one more thing", final=True), START + 0.6)
+    assert talk.session.barge_ins == 1
+    assert talk.conversation.end_reason("cut off") == "stopping"
+
+
+def test_a_transfer_that_is_not_possible_is_told_once_though_it_has_to_wait() -> None:
+    talk = Talk(transfers=False)
+    talk.agent(TransferWanted("desk"), START)
+    talk.session.state = CallState.PARKED
+    assert talk.run(START, 2) == 2
+    talk.session.state = CallState.LISTENING
+    assert talk.run(START + 2, 1) == 0
+    assert [effect.event for effect in talk.out if isinstance(effect, Note) and effect.level == "warning"] == [
+        "transfer not possible"
+    ]
+    assert talk.farewells == [HangUp("the platform can't transfer")]

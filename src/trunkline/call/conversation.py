@@ -124,11 +124,11 @@ class Conversation:
 
     def leave(self, farewell: Farewell, out: list[Effect]) -> bool:
         """Ask the platform to end the call, or to take it elsewhere. False: not now, or it was asked already."""
+        if not self._session.step(Trigger.HANGING_UP):
+            return False
         if isinstance(farewell, Transfer) and not self._spec.transfers:
             out.append(Note("transfer not possible", {"platform": self._spec.name}, "warning"))
             farewell = HangUp("the platform can't transfer")
-        if not self._session.step(Trigger.HANGING_UP):
-            return False
         self._farewell = farewell
         out.append(farewell)
         return True
@@ -158,7 +158,8 @@ class Conversation:
                 if not playout.held:
                     out.extend(playout.hold(now))
                 self._session.barge_ins += 1
-                self._farewell = None  # a caller who interrupts the goodbye still wants something
+                if self._session.state is not CallState.ENDING:
+                    self._farewell = None  # a caller who interrupts the goodbye still wants something
                 self._journal.interrupted(playout.clear(), out)
                 self._session.step(Trigger.INTERRUPTED)
                 if not self.turn.speaking:
