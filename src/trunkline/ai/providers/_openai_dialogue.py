@@ -311,7 +311,7 @@ class Dialogue:
         self._log.info("reply failed, and is tried again", reason=str(problem))
         self.mouth.trim(reply)
         limited = problem.fault == "rate limit"
-        self.later(BACKOFF_S[reply.tries - 1] if limited else 0.05, lambda: self._try_again(reply))
+        self.later(BACKOFF_S[reply.tries - 1] if limited else SOON_S, lambda: self._try_again(reply))
 
     def _try_again(self, reply: Reply) -> None:
         if self.mouth.live.get(reply.generation) is reply and not self.mouth.busy:
