@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from trunkline.ai.base import Llm, Stt, Tts, Vad
+from trunkline.ai.deeds import Deeds
 from trunkline.ai.escalation import Escalation, Notices, check
 from trunkline.ai.formats import common
 from trunkline.ai.manners import Manners
@@ -27,6 +28,7 @@ class CascadeParts:
         tools: Sequence[Tool] = (),
         manners: Manners | None = None,
         escalation: Escalation | None = None,
+        deeds: Deeds | None = None,  # which are to know of every function that is called
         name: str = "cascade",
     ) -> None:
         if stt is not None and stt.turns:
@@ -40,6 +42,7 @@ class CascadeParts:
         self.llm, self.tts, self.vad, self.stt = llm, tts, vad, stt
         self.instructions, self.greeting, self.transfer_to = instructions, greeting, transfer_to
         self.tools = tuple(tools)
+        self.deeds = deeds
         self.manners = manners or Manners()
         if escalation is not None:
             check(escalation, transfer_to)

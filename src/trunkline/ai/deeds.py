@@ -9,6 +9,11 @@ from trunkline.ai.base import ToolCall
 UNKNOWN: Final = "It may have been done or not."
 
 
+MOST_LETTERS: Final = 1000
+"""Of what came of a function, and of its arguments, that the next agent reads. A result may be a whole table, which was
+for the one who asked; instructions have room for some pages."""
+
+
 class Deed(msgspec.Struct):
     """A function that was called (private). Say what ``came_of_it`` when that is known; empty: nothing to remember."""
 
@@ -17,7 +22,7 @@ class Deed(msgspec.Struct):
     came_of_it: str = UNKNOWN
 
     def __str__(self) -> str:
-        return f"{self.name} {self.arguments}: {self.came_of_it}"
+        return f"{self.name} {_short(self.arguments)}: {_short(self.came_of_it)}"
 
 
 class Deeds:
@@ -39,3 +44,7 @@ class Deeds:
     def forget(self, call_id: str) -> None:
         """The call is over."""
         self._done.pop(call_id, None)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= MOST_LETTERS else f"{text[:MOST_LETTERS]} …"

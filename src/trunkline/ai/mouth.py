@@ -48,8 +48,14 @@ class Mouth:
         self._loop = asyncio.get_running_loop()
         self._tts = cascade.tts.open(facts, speaks=speaks, emit=self._spoken)
         self._fillers = Fillers(cascade.manners, silence, self._fill)
-        limit_s = cascade.manners.tool_timeout_s
-        tools = Toolbox(cascade.tools, facts, transfer_to=cascade.transfer_to, timeout_s=limit_s, log=log)
+        tools = Toolbox(
+            cascade.tools,
+            facts,
+            transfer_to=cascade.transfer_to,
+            timeout_s=cascade.manners.tool_timeout_s,
+            deeds=cascade.deeds,
+            log=log,
+        )
         self._maker = ReplyMaker(
             cascade.llm, self._tts, tools, self._fillers, excuses, self._spoken, log, seamless=cascade.tts.streams_text
         )

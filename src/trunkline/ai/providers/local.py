@@ -44,6 +44,7 @@ class _Provider:
             tools=settings.tools,
             manners=settings.manners,
             escalation=settings.escalation,
+            deeds=settings.deeds,
         )
 
 
