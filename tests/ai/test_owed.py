@@ -189,6 +189,22 @@ def test_a_reply_that_breaks_off_twice_is_gone_on_with_as_one() -> None:
     line(story, "abc")()
 
 
+def test_words_that_the_former_agent_still_owed_are_not_taken_for_those_of_the_next_one() -> None:
+    async def story(call: Line) -> None:
+        a = greeted(call)
+        a.emit(SpeechStarted(500))
+        a.emit(SpeechStopped(1500))
+        speaks(a, 2, ("Yes.", 200))  # before it had words for what it answers
+        a.emit(ReplyEnded(2))
+        call.session.tell(ReplyHeard(2, "Yes."), 0)
+        await call.fail()
+        call.sessions(1)[0].emit(CallerSaid("Are you open?", final=True))  # some agents tell of words alone
+        await call.fail(1)
+        assert handed(call, 2) == HandedOver(history=(HELLO, Message("agent", "Yes."), OPEN))
+
+    line(story, "abc")()
+
+
 @line
 async def test_what_was_done_is_not_done_again(call: Line) -> None:
     a = greeted(call)

@@ -98,6 +98,7 @@ class Owed:
         if self.saying:
             self.broken = f"{self._begun} {said}".strip()
         self.saying, self._begun = 0, ""
+        self._answered = 0  # words that it did not give nobody will
         self.unsounded.clear()
 
     def _sounds(self, generation: int) -> None:
