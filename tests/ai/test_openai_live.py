@@ -4,6 +4,7 @@ import asyncio
 from itertools import product
 from typing import Any
 
+import pytest
 from live_leg import Leg, quiet, tone
 from openai_leg import Tap, on_the_line
 from real_time import all_at_once
@@ -21,6 +22,7 @@ from trunkline.ai.events import (
     SpeechStopped,
 )
 from trunkline.ai.manners import Manners
+from trunkline.ai.providers._openai_live_pacing import Pacer
 from trunkline.ai.standin import Answer, Place, Play, Trouble
 from trunkline.ai.tools import tool
 from trunkline.audio.format import MULAW_8K
@@ -203,3 +205,25 @@ async def a_fatal_trouble(place: Place, trouble: Trouble) -> None:
 def test_a_vendor_that_will_not_serve_us_is_given_up_at_once() -> None:
     pairs = product(Place, FATAL)
     all_at_once({f"{trouble} while {place}": a_fatal_trouble(place, trouble) for place, trouble in pairs})
+
+
+def test_a_connection_that_was_replaced_leaves_no_timer_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    ticks: list[float] = []
+    tick = Pacer.tick
+
+    def counted(pacer: Pacer, now: float) -> list[bytes]:
+        ticks.append(now)
+        return tick(pacer, now)
+
+    monkeypatch.setattr(Pacer, "tick", counted)
+
+    async def story() -> None:
+        tap = Tap()
+        async with live(quick(), tap=tap, own={"session_minutes": 0.6 / 60}) as leg:
+            await leg.until(lambda: len(tap.received("session.started")) > 1)
+            await asyncio.sleep(0.1)
+            ticks.clear()
+            await asyncio.sleep(0.4)
+            assert 12 <= len(ticks) <= 26, "one for each 20 ms that the call does not give"
+
+    asyncio.run(story())

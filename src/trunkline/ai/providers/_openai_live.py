@@ -156,6 +156,8 @@ class LiveSession:
     def _break_off(self) -> None:
         """What the vendor was about is void."""
         self._standing = False
+        if self._timer is not None:
+            self._timer.cancel()
         self._pacer.stop()
         self._functions.lost()
 
