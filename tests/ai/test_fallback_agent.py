@@ -5,16 +5,19 @@ import asyncio
 import pytest
 from agents_line import HELLO, Line, greeted, handed, line
 from puppets import Puppet
+from stand_ins import FACTS
 from virtual_loop import timeless
 
-from trunkline.ai.base import Message
+from trunkline.ai.base import Message, ToolCall
 from trunkline.ai.events import (
     AgentFailed,
     CallAnswered,
     HangUpWanted,
     ReplyText,
+    SpeechStarted,
+    SpeechStopped,
 )
-from trunkline.ai.fallback_agent import FallbackAgent
+from trunkline.ai.fallback_agent import UNSURE_MS, FallbackAgent
 from trunkline.ai.handover import HandedOver
 from trunkline.ai.standby import AGAIN_S
 from trunkline.audio.format import MULAW_8K, PCM16_24K
@@ -169,3 +172,48 @@ def test_what_they_have_in_common_is_what_the_call_may_use() -> None:
     wide.speaks = (PCM16_24K,)
     with pytest.raises(ConfigError):
         FallbackAgent([wide, narrow], lambda: 0.0)
+
+
+@line
+async def test_what_a_function_did_is_told_though_nobody_has_said_a_word(call: Line) -> None:
+    (a,) = call.sessions(0)
+    a.emit(SpeechStarted(0))
+    a.emit(SpeechStopped(800))
+    call.agent.deeds.begin(FACTS.call_id, ToolCall("pay")).came_of_it = "paid"
+    await call.fail()
+    assert handed(call).done == ("pay {}: paid",)
+    assert not handed(call).speaks
+
+
+@line
+async def test_speech_that_only_the_agent_that_failed_has_heard_comes_to_an_end(call: Line) -> None:
+    a = greeted(call)
+    call.hear(1000)
+    a.emit(SpeechStarted(400))
+    await call.fail()
+    (b,) = call.sessions(1)
+    call.hear(int(UNSURE_MS) - 20)
+    assert call.news() == [SpeechStarted(400)]
+    call.hear(60)
+    assert call.news() == [SpeechStopped(400)]
+    call.hear(20_000)
+    b.emit(SpeechStarted(9000))
+    assert [type(event) for event in call.news()] == [SpeechStarted]
+    await call.fail(1)
+    await asyncio.sleep(AGAIN_S[0] + 0.1)
+    assert len(call.sessions(0)[1].heard) < 8 * 20_000  # not all that was heard since the first one's mistake
+
+
+@line
+async def test_speech_that_the_next_agent_hears_too_goes_on(call: Line) -> None:
+    a = greeted(call)
+    call.hear(1000)
+    a.emit(SpeechStarted(400))
+    await call.fail()
+    (b,) = call.sessions(1)
+    call.hear(100)
+    b.emit(SpeechStarted(150))
+    call.hear(10_000)
+    assert call.news() == [SpeechStarted(400)]
+    b.emit(SpeechStopped(9000))
+    assert [type(event) for event in call.news()] == [SpeechStopped]

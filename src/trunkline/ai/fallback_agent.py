@@ -93,6 +93,9 @@ class _Session:
     def hear(self, audio: bytes, now: float) -> None:
         self._now = now
         self._backlog.push(audio)
+        if self._backlog.end_ms > self._edges.doubted_from_ms:
+            self._emit(self._edges.none())
+            self._owed.mistaken()
         if self._owed.since_ms is None:  # nothing before this can matter any more
             self._backlog.done(self._backlog.end_ms - UNSURE_MS)
         self._succession.hear(audio, now)
@@ -165,13 +168,13 @@ class _Session:
         for silent in owed.unsounded:
             spoken.heard(silent, "")
         owed.left(spoken.broke_off(owed.saying, self._voice.unsaid))
-        self._edges.again()
+        self._edges.again(self._backlog.end_ms + UNSURE_MS)
         rest = self._backlog.rest()
         self._session = self._succession.take_in(self._duty.part, again_ms=self._hears.ms(len(rest)))
         call = self._handed or HandedOver()
         done = self._deeds.of(self._call_id)
         call = msgspec.structs.replace(call, history=spoken.lines(), broken=owed.broken, speaks=owed.speaks, done=done)
-        if self._handed is not None or call.history:
+        if self._handed is not None or call.history or done:
             call.give_to(self._session, self._now)
         elif owed.speaks:  # nobody has said anything yet
             self._session.tell(CallAnswered(), self._now)
@@ -186,14 +189,23 @@ class _Edges:
         self._speaking = False
         self._told_ms = 0.0  # the latest edge
         self._known_ms = -inf  # the latest that a former agent told
+        self.doubted_from_ms = inf
+        """Speech that only a former agent heard begin was none if nobody else has heard of it by then."""
 
-    def again(self) -> None:
-        """Another agent hears some of it again."""
+    def again(self, by_ms: float) -> None:
+        """Another agent hears some of it again. What it makes of speech that goes on it has told ``by_ms``."""
         self._known_ms = self._told_ms
+        self.doubted_from_ms = by_ms if self._speaking else inf
+
+    def none(self) -> SpeechStopped:
+        """It was none."""
+        self._speaking, self.doubted_from_ms = False, inf
+        return SpeechStopped(self._told_ms)
 
     def news(self, event: SpeechStarted | SpeechStopped) -> list[SpeechStarted | SpeechStopped]:
         """What the call is to know of it."""
         known_ms, at_ms = self._known_ms, event.at_ms
+        self.doubted_from_ms = inf
         if isinstance(event, SpeechStarted):
             if self._speaking or at_ms < known_ms:
                 return []

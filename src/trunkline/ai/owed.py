@@ -93,6 +93,11 @@ class Owed:
                 if generation == self.saying:
                     self.saying, self._begun = 0, ""
 
+    def mistaken(self) -> None:
+        """The speech that began last was none."""
+        if self._turns:
+            self._turns.pop()
+
     def left(self, said: str) -> None:
         """The agent is gone; ``said`` are the words of the reply it was ``saying``."""
         if self.saying:
