@@ -94,13 +94,13 @@ class Succession:
 
     async def run(self) -> None:
         """As ``AgentSession.run``."""
-        try:
-            async with asyncio.TaskGroup() as self._group:
-                self.running = True
-                self._task = self._group.create_task(self._session.run())
+        async with asyncio.TaskGroup() as group:
+            self._group, self.running = group, True
+            try:
+                self._task = group.create_task(self._session.run())
                 await asyncio.get_running_loop().create_future()  # until cancelled
-        finally:
-            self._group, self.running = None, False
+            finally:
+                self._group, self.running = None, False  # who is still on the way out has no successor
 
     def _told(self, event: AgentEvent) -> None:
         before = self._before
