@@ -1,5 +1,8 @@
 """The gateway as a whole, built from its settings."""
 
+import asyncio
+import os
+import signal
 from pathlib import Path
 
 import httpx
@@ -99,3 +102,19 @@ def test_what_cannot_work_is_told_before_the_first_call(tmp_path: Path, settings
 
     with pytest.raises(ConfigError, match=told):
         uvloop.run(scenario())
+
+
+def test_the_process_keeps_its_signals_until_the_gateway_is_told_to_heed_them() -> None:
+    def handlers() -> list[object]:
+        return [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+
+    async def scenario() -> None:
+        before = handlers()
+        async with running(Config.load(port=0), ECHO) as service:
+            assert handlers() == before
+            with service.stopped_by_signals():
+                os.kill(os.getpid(), signal.SIGTERM)
+                await asyncio.wait_for(service.stopped(), timeout=10)
+            assert handlers() == before
+
+    uvloop.run(scenario())

@@ -52,7 +52,8 @@ def hold(platform: str, model: str, folder: Path, console: Console) -> DemoCall:
     """Start a gateway, call it, talk, hang up. Raises ``MissingProgram`` without espeak-ng, ``ConfigError``."""
     logs.configure(level="warning", format="console")
     kind: Platform = registry.load("wire", platform)
-    config = Config.load(agent="", host="127.0.0.1", port=0, record_dir=folder)
+    # No time to drain: its one call is over by then, or was given up, and nobody comes to resume it.
+    config = Config.load(agent="", host="127.0.0.1", port=0, record_dir=folder, drain_seconds=0)
     # A secret of this run: the demonstration goes through the closed door, as a real call does.
     config = config.with_platform(kind.spec, **{kind.spec.secret: secrets.token_hex(32)})
     codec = kind.phone(

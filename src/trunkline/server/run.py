@@ -6,7 +6,7 @@ import resource
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from types import FrameType
 from typing import Any, TypedDict, Unpack, cast
 
@@ -44,8 +44,9 @@ async def _until_stopped(config: Config, agent: Agent, on_ready: Callable[[str],
     _raise_file_limit()
     async with running(config, agent) as service:
         gc.freeze()  # what is loaded by now lives as long as the process: no collection need look at it again
-        on_ready(service.gateway.base_url)
-        await service.stopped()
+        with service.stopped_by_signals():
+            on_ready(service.gateway.base_url)
+            await service.stopped()
 
 
 def _raise_file_limit() -> None:
@@ -67,6 +68,11 @@ class Running:
         self.gateway = gateway
         self._server = server
         self._task = task
+
+    def stopped_by_signals(self) -> AbstractContextManager[None]:
+        """Within it SIGTERM and SIGINT stop the gateway in good order. Outside they belong to the program it runs in:
+        Ctrl-C ends a demonstration, whose call is not finished first."""
+        return self._server.capture_signals()
 
     async def stopped(self) -> None:
         """Wait until a signal, or ``stop``, has ended it."""
@@ -102,7 +108,7 @@ async def running(config: Config, agent: Agent, **parts: Unpack[Parts]) -> Async
 async def serving(gateway: Gateway, listener: socket.socket, *, drain_seconds: float) -> AsyncIterator[Running]:
     """Serve ``gateway`` on a bound socket within the context; on leaving it, the calls get ``drain_seconds``."""
     server = _Server(gateway, drain_seconds=drain_seconds)
-    task = asyncio.create_task(server.serve(sockets=[listener]))
+    task = asyncio.create_task(server._serve([listener]))  # ``serve`` would take the process's signals
     ready = asyncio.create_task(server.ready.wait())
     await asyncio.wait([task, ready], return_when=asyncio.FIRST_COMPLETED)
     ready.cancel()
