@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from trunkline.cli import _demo_call
-from trunkline.errors import TrunklineError
+from trunkline.errors import ConfigError, TrunklineError
 from trunkline.testing import sounds
 
 
@@ -39,3 +39,14 @@ def test_a_gateway_that_does_not_stop_ends_the_demonstration_with_a_word(
     with pytest.raises(TrunklineError, match=r"not over after 0\.2 s"):
         _demo_call.hold("twilio", "local", tmp_path, Console(quiet=True))
     assert left == ["the call"]
+
+
+@pytest.mark.parametrize("model", ["echo", "deepgram/flux-general-en", "ehco", "openai/gpt-realtime,echo"])
+def test_who_cannot_be_demonstrated_is_told_who_can(
+    model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("trunkline.logs.configure", lambda **_: None)
+    monkeypatch.setattr(sounds, "speak", lambda text, wire: wire.silence(10))
+    with pytest.raises(ConfigError, match=r"can't be demonstrated: choose one of local, cascade, gemini/…, openai/…$"):
+        _demo_call.hold("twilio", model, tmp_path, Console(quiet=True))

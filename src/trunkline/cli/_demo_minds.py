@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from trunkline import registry
 from trunkline.ai.agent import Agent
-from trunkline.ai.base import AgentModel, AgentSettings, ProviderSpec
+from trunkline.ai.base import AgentModel, AgentProvider, AgentSettings, ProviderSpec
 from trunkline.ai.standin import StandInProvider
 from trunkline.config import Config
 from trunkline.errors import ConfigError
@@ -64,15 +64,20 @@ async def mind(name: str, config: Config, known: Sequence[Fixture]) -> AsyncIter
 
 
 def _vendors(agent: Agent) -> list[str]:
-    named = [agent.stt, agent.llm, agent.tts] if agent.stt else [agent.model]
-    vendors = [str(part).partition("/")[0] for part in named]
-    names = registry.names("ai.providers")
+    if agent.stt:
+        return [str(part).partition("/")[0] for part in (agent.stt, agent.llm, agent.tts)]
+    able = [name for name in registry.names("ai.providers") if _can_be_shown(name)]
+    vendors = [part.strip().partition("/")[0] for part in str(agent.model).split(",")]
     for vendor in vendors:
-        if vendor not in names or not isinstance(registry.load("ai.providers", vendor), StandInProvider):
-            able = [f"{one}/…" for one in names if isinstance(registry.load("ai.providers", one), StandInProvider)]
-            choices = ", ".join([LOCAL, "cascade", *able])
+        if vendor not in able:
+            choices = ", ".join([LOCAL, "cascade", *(f"{name}/…" for name in able)])
             raise ConfigError(f"{vendor!r} can't be demonstrated: choose one of {choices}")
     return vendors
+
+
+def _can_be_shown(name: str) -> bool:
+    provider = registry.load("ai.providers", name)
+    return isinstance(provider, StandInProvider) and isinstance(provider, AgentProvider)
 
 
 def _has_key(vendor: str, config: Config) -> bool:
