@@ -195,6 +195,9 @@ def test_a_telephone_speaks_the_rate_that_it_was_set_to(
     [
         ([], "the caller has nothing to do"),
         (["--wav", "missing.wav"], "missing.wav can't be read as audio"),
+        (["--wav", "missing.wav"], "there is no such file"),
+        (["--keys", "1x"], "a telephone has no key 'x'"),
+        (["--keys", "1", "--record", "no/such/folder.wav"], "there is no folder no/such to record into"),
         (["--keys", "1", "--platform", "nobody"], "there is no platform 'nobody': choose one of"),
     ],
 )
@@ -202,6 +205,21 @@ def test_what_cannot_be_done_is_said_before_dialling(wav: Path, arguments: list[
     result = CliRunner().invoke(app, [URL, *arguments])
     assert result.exit_code != 0
     assert error in str(result.exception)
+
+
+@pytest.mark.parametrize("url", ["127.0.0.1:8080", "ws://127.0.0.1:8080", "localhost"])
+def test_an_address_that_is_none_is_said_before_dialling(url: str, wav: Path) -> None:
+    result = CliRunner().invoke(app, [url, "--wav", str(wav)])
+    assert "should begin with http://" in str(result.exception)
+
+
+def test_a_recording_that_cannot_be_written_costs_nobody_the_figures(
+    wav: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_telephone, "place", echo_line())
+    result = CliRunner().invoke(app, [URL, "--wav", str(wav), "--tail", "0.5", "--record", str(wav.parent)])
+    assert "the call went through" in result.stdout
+    assert str(result.exception) == f"{wav.parent} can't be written: Is a directory"
 
 
 def test_the_caller_hears_the_agent_out_after_each_line_and_key(wav: Path) -> None:

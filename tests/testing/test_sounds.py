@@ -55,6 +55,12 @@ def test_a_rate_that_is_not_converted_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(which(sounds.ESPEAK) is None, reason="espeak-ng is not installed")
+def test_where_there_is_nothing_to_speak_it_says_so() -> None:
+    with pytest.raises(AudioError, match="nothing to speak"):
+        sounds.speak("", MULAW_8K)
+
+
+@pytest.mark.skipif(which(sounds.ESPEAK) is None, reason="espeak-ng is not installed")
 def test_text_is_spoken() -> None:
     audio = sounds.speak("A table for two, please.", MULAW_8K)
     assert 800 < MULAW_8K.ms(len(audio)) < 5000

@@ -19,6 +19,7 @@ from trunkline.testing.phone import Phone, never
 from trunkline.testing.script import Action, HangUp, PressKey, Say, WaitForQuiet, WaitForReply
 from trunkline.wire.base import PhoneCodec, Platform, WireSpec, phone_format
 
+KEYS: Final = "0123456789*#ABCD"
 PATIENCE_MS: Final = 60_000
 """How long an answer may take to its end before the caller goes on."""
 
@@ -44,6 +45,14 @@ def line(platform: str, *, caller: str, callee: str) -> Line:
     return Line(kind.spec, codec, signs=bool(getattr(settings, kind.spec.secret, "")))
 
 
+def check(url: str, record: Path | None) -> None:
+    """Raises ``ConfigError`` for what would come to nothing only when the call is over, or with no word of why."""
+    if not url.startswith(("http://", "https://")):
+        raise ConfigError("the gateway's address should begin with http:// or https://, as http://127.0.0.1:8080 does")
+    if record is not None and not record.parent.is_dir():
+        raise ConfigError(f"there is no folder {record.parent} to record into")
+
+
 def telephone(line: Line, script: Sequence[Action], *, loss: float) -> Phone:
     """A telephone on that line. ``loss`` (0 to 1) is of its frames."""
     drops = dropping(loss) if loss else never
@@ -55,7 +64,7 @@ def hint(refusal: Refused, line: Line) -> str:
     secret = f"{line.spec.name}_{line.spec.secret}".upper()
     if refusal.status in (401, 403):
         if not line.signs:
-            return f"{secret} is not set here: the gateway lets in only who knows its own."
+            return f"{secret} is not set here: the gateway lets in only who knows its own, and nobody if it has none."
         return f"Is {secret} the gateway's, and the address the one it knows itself by?"
     if refusal.status != 503:
         return ""
@@ -77,6 +86,8 @@ def script(
     for text in say:
         actions += [Say(sounds.speak(text, wire)), hear_out]
     for digit in keys:
+        if digit not in KEYS:
+            raise ConfigError(f"a telephone has no key {digit!r}: those of --keys are {KEYS}")
         actions += [PressKey(digit), hear_out]
     if not actions:
         raise ConfigError("the caller has nothing to do: give --wav, --say, --keys or --greeting")

@@ -51,6 +51,7 @@ def command(
     try:
         line = _telephone.line(platform, caller=caller, callee=callee)
         script = _telephone.script(line.wire, wav or (), say or (), keys, greeting=greeting, quiet_ms=1000 * tail)
+        _telephone.check(url, record)
         phone = _telephone.telephone(line, script, loss=loss / 100)
         placed = _telephone.call(phone, url, limit_s=limit, console=Console(stderr=True))
     except TrunklineError as error:
@@ -59,10 +60,7 @@ def command(
         if json:
             typer.echo(msgspec.json.encode(NoCall(str(error))).decode())
         raise
-    outcome = placed.outcome
-    if record:
-        sounds.write(record, outcome)
-    found = None
+    outcome, found = placed.outcome, None
     if expect_echo:
         buffered = isinstance(line.codec, ListeningPhone)  # datagrams go through a jitter buffer at either end
         found = echo.compare(outcome.said, outcome.heard, outcome.wire, buffered=buffered)
@@ -71,5 +69,7 @@ def command(
         typer.echo(msgspec.json.format(msgspec.json.encode(told)).decode())
     else:
         Console().print(table(told))
+    if record:
+        sounds.write(record, outcome)
     if not told.ok:
         raise typer.Exit(1)

@@ -47,6 +47,8 @@ def murmur(wire: AudioFormat, ms: float, *, level: float = 0.1, seed: int = 0) -
 
 def read(path: Path, wire: AudioFormat) -> bytes:
     """A recording of any rate Trunkline converts and any number of channels, mixed to one. Raises ``AudioError``."""
+    if not path.exists():  # libsndfile calls that a system error
+        raise AudioError(f"{path.name} can't be read as audio: there is no such file")
     try:
         samples, rate = soundfile.read(path, dtype="float64", always_2d=True)
     except (soundfile.LibsndfileError, OSError) as error:
@@ -58,7 +60,8 @@ def read(path: Path, wire: AudioFormat) -> bytes:
 
 
 def speak(text: str, wire: AudioFormat) -> bytes:
-    """``text`` spoken by espeak-ng, which runs as a program of its own. Raises ``MissingProgram``."""
+    """``text`` spoken by espeak-ng, which runs as a program of its own. Raises ``MissingProgram``, and
+    ``AudioError`` if there is nothing in it to be spoken."""
     program = which(ESPEAK)
     if program is None:
         raise MissingProgram(ESPEAK, f"sudo apt-get install {ESPEAK}")
@@ -72,10 +75,18 @@ def speak(text: str, wire: AudioFormat) -> bytes:
             capture_output=True,
             timeout=ESPEAK_TIMEOUT_S,
         )
+        if not path.exists():
+            raise AudioError("there is nothing to speak: espeak-ng made no sound of the text")
         return read(path, wire)
 
 
 def write(path: Path, outcome: Outcome) -> None:
-    """The call as a stereo WAV at the wire's rate: left what the caller said, right what the caller heard."""
+    """The call as a stereo WAV at the wire's rate: left what the caller said, right what the caller heard.
+
+    Raises ``AudioError`` if it can't be written."""
     tracks = [linear(track, outcome.wire) for track in (outcome.said, outcome.heard)]
-    soundfile.write(path, np.stack(tracks, axis=1), outcome.wire.rate, format="WAV", subtype="PCM_16")
+    try:
+        with path.open("wb") as file:
+            soundfile.write(file, np.stack(tracks, axis=1), outcome.wire.rate, format="WAV", subtype="PCM_16")
+    except OSError as error:
+        raise AudioError(f"{path} can't be written: {error.strerror}") from None
