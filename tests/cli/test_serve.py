@@ -69,6 +69,31 @@ def test_an_application_may_import_its_neighbours(application: Any, tmp_path: Pa
     )
 
 
+@pytest.mark.parametrize(
+    ("text", "last"),
+    [
+        ("def x(:", "SyntaxError: invalid syntax"),
+        ("import nonesuch_of_app", "ModuleNotFoundError: No module named 'nonesuch_of_app'"),
+        ("def make():\n    return Agent('x', modl='local')\nmake()", "unexpected keyword argument 'modl'"),
+    ],
+)
+def test_an_application_that_fails_is_shown_its_own_lines_and_none_of_ours(
+    application: Any, text: str, last: str
+) -> None:
+    path = application(text)
+    with pytest.raises(ConfigError) as failed:
+        read(path)
+    told = str(failed.value).splitlines()
+    assert told[0] == f"{path} can't be run:"
+    assert told[-1].endswith(last)
+    assert all(str(path) in line for line in told if line.startswith("  File "))
+
+
+def test_what_an_application_is_told_by_us_stays_a_sentence(application: Any) -> None:
+    with pytest.raises(ConfigError, match=r"^a sentence$"):
+        read(application("from trunkline.errors import ConfigError\nraise ConfigError('a sentence')"))
+
+
 def test_a_file_that_is_not_there_is_told_so(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="there is no file"):
         read(tmp_path / "nothing.py")

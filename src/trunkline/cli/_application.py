@@ -2,10 +2,11 @@
 
 import runpy
 import sys
+import traceback
 from pathlib import Path
 
 from trunkline.agent import Agent, Served, noting
-from trunkline.errors import ConfigError
+from trunkline.errors import ConfigError, TrunklineError
 
 
 def read(file: Path) -> Served:
@@ -17,7 +18,12 @@ def read(file: Path) -> Served:
         raise ConfigError(f"there is no file {file}")
     sys.path.insert(0, str(file.parent.resolve()))  # as if it had been run: it may import its neighbours
     with noting() as noted:
-        names = runpy.run_path(str(file), run_name="__main__")
+        try:
+            names = runpy.run_path(str(file), run_name="__main__")
+        except TrunklineError:
+            raise
+        except Exception as error:
+            raise ConfigError(f"{file} can't be run:\n{_traceback(error, file)}") from None
     if len(noted) == 1:
         return noted[0]
     if noted:
@@ -26,3 +32,11 @@ def read(file: Path) -> Served:
     if len(agents) != 1:
         raise ConfigError(f"{file} should make one Agent or call serve, and makes {len(agents) or 'none'}")
     return Served(agents.popitem()[1], {})
+
+
+def _traceback(error: Exception, file: Path) -> str:
+    """Python's own, from where ``file`` begins: how we got there is nothing to whoever wrote it."""
+    at = error.__traceback__
+    while at is not None and at.tb_frame.f_code.co_filename != str(file):
+        at = at.tb_next
+    return "".join(traceback.format_exception(type(error), error, at)).rstrip()
