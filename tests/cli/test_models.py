@@ -6,10 +6,11 @@ from typer.testing import CliRunner
 from trunkline.cli.main import app
 
 
-def test_a_model_that_is_here_is_not_fetched(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+@pytest.mark.parametrize("named", [[], ["silero"]])
+def test_a_model_that_is_here_is_not_fetched(named: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("trunkline.ai.models.find_silero", lambda folder: tmp_path / "here.onnx")
-    result = CliRunner().invoke(app, ["models"])
+    result = CliRunner().invoke(app, ["models", *named])
     assert (result.exit_code, result.stdout) == (0, f"{tmp_path / 'here.onnx'}\n")
 
 

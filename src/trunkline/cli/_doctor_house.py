@@ -41,7 +41,7 @@ def provider(config: Config, name: str) -> Finding:
 
 def table(findings: list[Finding]) -> Table:
     """For a person."""
-    shown = Table(box=None, pad_edge=False)
+    shown = Table(box=None, pad_edge=False, show_header=False)
     for title in ("", "", ""):
         shown.add_column(title, overflow="fold")
     for one in findings:

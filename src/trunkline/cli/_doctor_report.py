@@ -64,10 +64,10 @@ def table(told: Report) -> Table:
     if told.looked_at_seconds < told.seconds:
         title += f" (the first {told.looked_at_seconds:.0f} s looked at)"
     if not told.findings:
-        grid = Table(title=Text(title), show_header=False, min_width=len(title) + 4)
+        grid = Table(title=Text(title), title_justify="left", show_header=False)
         grid.add_row(Text("nothing found", style="bold green"))
         return grid
-    grid = Table(title=Text(title), show_lines=True)
+    grid = Table(title=Text(title), title_justify="left", show_lines=True)
     for heading in ("finding", "where", "evidence", "likely cause, and what to do"):
         grid.add_column(heading)
     for finding in told.findings:

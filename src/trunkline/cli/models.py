@@ -1,8 +1,10 @@
 """``trunkline models``: fetch the model files that are not part of the package."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
+
+SILERO: Final = "silero"
 
 
 def command(
@@ -23,11 +25,11 @@ def command(
     from trunkline.errors import ConfigError
 
     folder = Config.load().models_dir
-    if model:
-        vendor, _, name = model.partition("/")
+    vendor, _, name = model.partition("/")
+    if vendor not in ("", SILERO):
         provider = registry.load("ai.providers", vendor)
         if not isinstance(provider, ModelProvider):
-            raise ConfigError(f"there is nothing to fetch for {vendor!r}: its model is not on this machine")
+            raise ConfigError(f"there is nothing to fetch for {vendor!r}: it has no model that runs on this machine")
         typer.echo(provider.fetch(folder, name, language))
         return
     found = find_silero(folder)
