@@ -43,13 +43,14 @@ class Mind(NamedTuple):
 
 @asynccontextmanager
 async def mind(name: str, config: Config, known: Sequence[Fixture]) -> AsyncIterator[Mind]:
-    """``local``, ``cascade`` or ``vendor/model``. The stand-ins serve while the context lasts; their ears know the
-    recordings in ``known`` by heart. Raises ``ConfigError``."""
+    """``local``, ``cascade`` or ``vendor/model``, or several with commas between them. The stand-ins serve while the
+    context lasts; their ears know the recordings in ``known`` by heart. Raises ``ConfigError``."""
     if name == LOCAL:
         local = registry.load("ai.providers", LOCAL).agent(AgentSettings(), stt=ScriptedStt(known))
         yield Mind(config, Agent(""), local, ["the speech recogniser (it knows the script by heart)"], [])
         return
-    agent = CASCADE if name == "cascade" else Agent(INSTRUCTIONS, model=name, greeting=GREETING)
+    models = [model.strip() for model in name.split(",")]
+    agent = CASCADE if name == "cascade" else Agent(INSTRUCTIONS, model=models, greeting=GREETING)
     vendors = _vendors(agent)
     missing = [vendor for vendor in vendors if not _has_key(vendor, config)]
     real = [vendor for vendor in vendors if vendor not in missing]
@@ -67,7 +68,7 @@ def _vendors(agent: Agent) -> list[str]:
     if agent.stt:
         return [str(part).partition("/")[0] for part in (agent.stt, agent.llm, agent.tts)]
     able = [name for name in registry.names("ai.providers") if _can_be_shown(name)]
-    vendors = [part.strip().partition("/")[0] for part in str(agent.model).split(",")]
+    vendors = [model.partition("/")[0] for model in agent.model]
     for vendor in vendors:
         if vendor not in able:
             choices = ", ".join([LOCAL, "cascade", *(f"{name}/…" for name in able)])
