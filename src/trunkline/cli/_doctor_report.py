@@ -64,7 +64,7 @@ def table(told: Report) -> Table:
     if told.looked_at_seconds < told.seconds:
         title += f" (the first {told.looked_at_seconds:.0f} s looked at)"
     if not told.findings:
-        grid = Table(title=Text(title), title_justify="left", show_header=False)
+        grid = Table(title=Text(title), title_justify="left", show_header=False, min_width=len(title) + 4)
         grid.add_row(Text("nothing found", style="bold green"))
         return grid
     grid = Table(title=Text(title), title_justify="left", show_lines=True)
