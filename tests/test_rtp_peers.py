@@ -8,6 +8,7 @@ import asyncio
 import shutil
 import socket
 import struct
+import subprocess
 import wave
 from collections.abc import Sequence
 from itertools import pairwise
@@ -71,19 +72,18 @@ def free_pair() -> int:
     raise AssertionError("no port is free")
 
 
-async def start(*words: str) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        *words, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
-    )
+async def start(*words: str) -> subprocess.Popen[bytes]:
+    """Not with the loop's own means: it forks, which holds up a process as large as a whole suite's for 150 ms, and the
+    calls in it."""
+    return await asyncio.to_thread(subprocess.Popen, words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
 
-async def finish(process: asyncio.subprocess.Process, seconds: float) -> str:
+async def finish(process: subprocess.Popen[bytes], seconds: float) -> str:
     try:
-        async with asyncio.timeout(seconds):
-            said, _ = await process.communicate()
-    except TimeoutError:
+        said, _ = await asyncio.to_thread(process.communicate, timeout=seconds)
+    except subprocess.TimeoutExpired:
         process.terminate()
-        said, _ = await process.communicate()
+        said, _ = await asyncio.to_thread(process.communicate)
     return said.decode(errors="replace")
 
 
@@ -133,18 +133,15 @@ async def hold(peer: str, api: httpx.AsyncClient, over: dict[str, asyncio.Future
     return Held(session, folder / f"{peer}.wav", figures, opened["local_port"], remote_port)
 
 
-async def watched(folder: Path) -> asyncio.subprocess.Process | None:
+async def watched(folder: Path) -> subprocess.Popen[bytes] | None:
     """tshark on the loopback, if it is here and may."""
     if shutil.which("tshark") is None:
         return None
     process = await start("tshark", "-q", "-i", "lo", "-f", "udp", "-w", str(folder / "line.pcapng"))
     assert process.stdout is not None
-    async with asyncio.timeout(10):
-        said = await process.stdout.readline()
-        while said and b"Capturing" not in said:
-            said = await process.stdout.readline()
+    capturing = await asyncio.to_thread(lambda out: any(b"Capturing" in said for said in out), process.stdout)
     await asyncio.sleep(0.5)  # it says so a little before it does so
-    return process if process.returncode is None and said else None
+    return process if process.poll() is None and capturing else None
 
 
 @pytest.fixture(scope="module")
