@@ -73,8 +73,8 @@ def free_pair() -> int:
 
 
 async def start(*words: str) -> subprocess.Popen[bytes]:
-    """Not with the loop's own means: it forks, which holds a process as large as a whole suite up for 60 ms and more, and the
-    calls in it."""
+    """Not with the loop's own means: it forks, which holds a process as large as a whole suite up for 60 ms and more,
+    and the calls in it."""
     return await asyncio.to_thread(subprocess.Popen, words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
 
