@@ -122,6 +122,18 @@ def test_a_bad_setting_is_one_sentence_that_names_it_and_its_source(given: Any, 
     assert str(error.value) == sentence
 
 
+def test_a_file_of_settings_that_cannot_be_read_is_one_sentence(given: Any, tmp_path: Path) -> None:
+    given()
+    (tmp_path / ".env").write_bytes(b"TRUNKLINE_PORT=\xff")
+    with pytest.raises(ConfigError, match=r"^\.env is not UTF-8 text$"):
+        Config.load()
+    given()
+    (tmp_path / "trunkline.toml").unlink()
+    (tmp_path / "trunkline.toml").mkdir()
+    with pytest.raises(ConfigError, match=r"^trunkline\.toml can't be read: Is a directory$"):
+        Config.load()
+
+
 def test_a_misspelt_name_in_the_file_is_told_with_the_choices(given: Any) -> None:
     given(toml="prot = 1")
     with pytest.raises(ConfigError, match=r"trunkline.toml sets 'prot': choose one of host, port"):

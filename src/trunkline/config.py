@@ -200,9 +200,18 @@ def _layers() -> tuple[_Layer, ...]:
     """The places below the command line, strongest first."""
     return (
         _Layer("the environment", dict(os.environ)),
-        _Layer(ENV_FILE, dotenv_values(ENV_FILE)),
+        _Layer(ENV_FILE, _read_env()),
         _Layer(TOML_FILE, _flatten(_read_toml())),
     )
+
+
+def _read_env() -> Mapping[str, Any]:
+    try:
+        return dotenv_values(ENV_FILE)
+    except OSError as error:
+        raise ConfigError(f"{ENV_FILE} can't be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{ENV_FILE} is not UTF-8 text") from None
 
 
 def _read_toml() -> dict[str, Any]:
@@ -211,6 +220,8 @@ def _read_toml() -> dict[str, Any]:
             return tomllib.load(file)
     except FileNotFoundError:
         return {}
+    except OSError as error:
+        raise ConfigError(f"{TOML_FILE} can't be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         where = str(error).rpartition("(")[2].rstrip(")") or "somewhere"
         raise ConfigError(f"{TOML_FILE} is not valid TOML ({where})") from None

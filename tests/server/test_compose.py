@@ -91,6 +91,7 @@ def test_the_public_address_is_the_port_that_was_bound() -> None:
         ({"agent": "nobody"}, "'nobody' is not an agent"),
         ({"host": "0.0.0.0"}, "TRUNKLINE_PUBLIC_URL is not set"),  # noqa: S104
         ({"record_dir": "a file/calls"}, "the folder for recordings can't be made"),
+        ({"record_dir": "/proc"}, "the folder for recordings can't be made or written to"),
     ],
 )
 def test_what_cannot_work_is_told_before_the_first_call(tmp_path: Path, settings: dict[str, str], told: str) -> None:

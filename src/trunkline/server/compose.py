@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing, nullcontext
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any, NamedTuple
 
 from fastapi import FastAPI
@@ -118,8 +119,9 @@ def _recordings(config: Config, folder: Path) -> RecordingRoom:
     """The folder for recordings. It is made now: better no start than a call that is not recorded."""
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        TemporaryFile(dir=folder).close()
     except OSError as error:
-        raise ConfigError(f"the folder for recordings can't be made: {error.strerror}") from None
+        raise ConfigError(f"the folder for recordings can't be made or written to: {error.strerror}") from None
     return RecordingRoom(folder, config.record_format, private=config.record_private)
 
 
