@@ -325,6 +325,12 @@ def test_people_get_a_table_and_a_waterfall() -> None:
         assert part in said
 
 
+def test_turns_by_a_log_and_by_ear_are_not_added_up(tmp_path: Path) -> None:
+    (tmp_path / "gateway.log").write_text(line(total_ms=500) + line(generation=2, total_ms=900))
+    recording(tmp_path / "call.wav")
+    assert "2 turns as stamped and 1 as heard, of" in latency(tmp_path)[1]
+
+
 def test_the_waterfall_has_each_stage_where_it_was() -> None:
     stages = {"stt": 200.0, "llm": 100.0, "tts": 50.0, "total": 400.0}
     turn = MeasuredTurn("a.log", "CA1", 1, stages, {"stt": 0.0, "llm": 200.0, "tts": 320.0})

@@ -23,6 +23,14 @@ def test_every_command_explains_itself(name: str) -> None:
     assert CliRunner().invoke(app, [name, "--help"]).exit_code == 0
 
 
+def test_a_paragraph_of_help_breaks_at_the_terminals_edge_alone() -> None:
+    said = CliRunner().invoke(app, ["call", "--help"], env={"COLUMNS": "80"}).output
+    begin = said.index("The telephone takes")
+    paragraph = said[begin : said.index("╭")].strip().splitlines()
+    assert len(paragraph) > 3
+    assert all(len(line.strip()) > 60 for line in paragraph[:-1])
+
+
 def test_help_loads_nothing_heavy() -> None:
     program = "import sys, trunkline.cli.main; print(*{name.split('.')[0] for name in sys.modules})"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -29,6 +29,7 @@ class Stage(msgspec.Struct, frozen=True):
 
 class Report(msgspec.Struct, frozen=True):
     turns: int
+    heard: int  # … of them by ear: the turns of a call of which there are both a record and a recording count twice
     calls: int
     stages: list[Stage]
     worst: list[MeasuredTurn]
@@ -41,6 +42,7 @@ def report(readings: Sequence[Reading], budgets: Budgets, worst: int, skipped: d
     waited = sorted((turn for turn in turns if turn.drawn), key=lambda turn: -turn.waited_ms)
     return Report(
         turns=len(turns),
+        heard=sum(turn.at_ms is not None for turn in turns),
         calls=len({turn.call or turn.file for turn in turns}),
         stages=[stage for name in STAGES if (stage := _stage(name, turns, budgets))],
         worst=waited[:worst],
@@ -71,6 +73,8 @@ def stages(told: Report) -> Table:
     """Percentiles, for people."""
     calls = "1 call" if told.calls == 1 else f"{told.calls} calls"
     turns = "1 turn" if told.turns == 1 else f"{told.turns} turns"
+    if 0 < told.heard < told.turns:
+        turns = f"{told.turns - told.heard} turns as stamped and {told.heard} as heard,"
     table = Table(title=f"Latency in ms: {turns} of {calls}", title_justify="left")
     table.add_column("stage", no_wrap=True)
     table.add_column("from → to", no_wrap=True)

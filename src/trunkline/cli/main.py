@@ -4,6 +4,9 @@ A file ``cli/<name>.py`` offers ``command``: a function whose parameters are the
 further commands. It imports what it needs inside, so that ``trunkline --help`` loads nothing else.
 """
 
+import inspect
+import re
+from collections.abc import Callable
 from importlib import import_module, metadata
 from typing import Annotated, Any
 
@@ -42,9 +45,15 @@ def main(
     """Answers phone calls and connects them, in real time, to voice AI."""
 
 
+def _paragraphs(command: Callable[..., None]) -> str:
+    """Its docstring with a line for each paragraph: typer would break them where we did, and again at the terminal's
+    edge."""
+    return re.sub(r"(?<!\n)\n(?!\n)", " ", inspect.cleandoc(command.__doc__ or ""))
+
+
 for _name in COMMANDS:
     _command = import_module(f"trunkline.cli.{_name}").command
     if isinstance(_command, typer.Typer):
         app.add_typer(_command, name=_name)
     else:
-        app.command(_name)(_command)
+        app.command(_name, help=_paragraphs(_command))(_command)
