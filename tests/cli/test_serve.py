@@ -114,3 +114,16 @@ def test_insecure_must_be_typed_and_is_warned_of(application: Any, served: Any) 
     result = CliRunner().invoke(app, ["serve", "--insecure"])
     assert "INSECURE" in result.stderr
     assert served[0][0].insecure
+
+
+@pytest.mark.parametrize("secret", ["", "0123456789abcdef"])
+def test_a_gateway_that_lets_nobody_in_says_so(secret: str, application: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    application("")
+    monkeypatch.setattr("trunkline.server.run.run", lambda config, agent, on_ready: on_ready("http://127.0.0.1:1"))
+    for name in ("AUDIOCODES_AUTH_TOKEN", "RINGCENTRAL_VERIFICATION_TOKEN", "RTP_AUTH_TOKEN", "TWILIO_AUTH_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.delenv("VONAGE_SIGNATURE_SECRET", raising=False)
+    monkeypatch.setenv("OPEN_TOKEN", secret)
+    result = CliRunner().invoke(app, ["serve"])
+    assert result.stdout == "Trunkline answers calls at http://127.0.0.1:1\n"
+    assert ("nobody is let in" in result.stderr) is (not secret)

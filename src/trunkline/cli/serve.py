@@ -1,15 +1,20 @@
 """``trunkline serve``: answer calls."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from trunkline.agent import Agent, Served
 
+if TYPE_CHECKING:
+    from trunkline.config import Config
+    from trunkline.wire.base import WireSpec
+
 _WARNING = """\
 INSECURE: neither signatures nor tickets are checked.
 Whoever can reach this port can place calls, at your expense. Use it for trying things out, and for nothing else."""
+_CLOSED = "No platform's secret is set, so nobody is let in: 'trunkline doctor' says which there are."
 
 
 def command(
@@ -28,6 +33,7 @@ def command(
 
     Everything else is set in the environment (TRUNKLINE_…), in .env or in trunkline.toml.
     """
+    from trunkline import registry
     from trunkline.cli._application import read
     from trunkline.config import Config
     from trunkline.server.run import run
@@ -45,4 +51,18 @@ def command(
     config = Config.load(**served.settings | {name: value for name, value in typed.items() if value is not None})
     if config.insecure:
         typer.secho(_WARNING, err=True, fg="red", bold=True)
-    run(config, served.agent, on_ready=lambda address: typer.echo(f"Trunkline answers calls at {address}"))
+
+    def ready(address: str) -> None:
+        typer.echo(f"Trunkline answers calls at {address}")
+        if not config.insecure and not any(_is_open(name, config) for name in registry.names("wire")):
+            typer.secho(_CLOSED, err=True, fg="yellow")
+
+    run(config, served.agent, on_ready=ready)
+
+
+def _is_open(platform: str, config: "Config") -> bool:
+    """Whether the door of ``platform`` has the secret without which it lets in nobody."""
+    from trunkline import registry
+
+    spec: WireSpec = registry.load("wire", platform).spec
+    return bool(getattr(config.platform(spec), spec.secret))
