@@ -7,6 +7,7 @@ Here the agent is made of rules, so that it runs anywhere. For one that understa
 ``Agent(..., model="openai/gpt-realtime")``. The function stays as it is.
 """
 
+import argparse
 import asyncio
 import sys
 from typing import Annotated
@@ -51,7 +52,9 @@ async def type_to_it() -> None:
 
 
 if __name__ == "__main__":
-    if "--type" in sys.argv:
+    options = argparse.ArgumentParser(description="Answers calls, with the settings of `trunkline serve`.")
+    options.add_argument("--type", action="store_true", help="no telephone: talk to the agent by keyboard")
+    if options.parse_args().type:
         asyncio.run(type_to_it())
     else:
         serve(agent)

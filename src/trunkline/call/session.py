@@ -96,6 +96,7 @@ class CallSession(msgspec.Struct):
             "seconds": round(self.duration_s, 2),
             "turns": len(self.turns),
             "heard": caller.delivered,
+            "concealed": caller.concealed,
             "lost": caller.lost,
             "played": agent.played,
             "cleared": agent.cleared,
