@@ -7,13 +7,14 @@ that on the wire is the provider's own file ``_<name>_standin.py``. ``trunkline.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Coroutine, Sequence
 from enum import StrEnum
 from typing import Any, Final, Protocol, runtime_checkable
 
 import msgspec
 from starlette.routing import BaseRoute
-from starlette.websockets import WebSocket
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from trunkline.ai.base import Message, ToolSpec
 from trunkline.audio.format import AudioFormat
@@ -153,3 +154,28 @@ class StandInProvider(Protocol):
     def stand_in_settings(self, base_url: str) -> dict[str, Any]:
         """The provider's own settings that lead to the stand-in at ``base_url`` (``http://…``, no slash at the end)."""
         ...
+
+
+class Beside:
+    """What a vendor's end of a socket does while it goes on reading. ``stop`` it when the client is gone."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Do it. That the client is gone meanwhile is no fault."""
+        task = asyncio.create_task(_quietly(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda _: work.close())  # one that was cancelled before it began
+        return task
+
+    def stop(self) -> None:
+        """Leave all of it."""
+        for task in self._tasks:
+            task.cancel()
+
+
+async def _quietly(work: Coroutine[Any, Any, None]) -> None:
+    with contextlib.suppress(WebSocketDisconnect, RuntimeError):  # the client is gone
+        await work

@@ -6,7 +6,7 @@ import resource
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractContextManager, asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from types import FrameType
 from typing import Any, TypedDict, Unpack, cast
 
@@ -72,7 +72,7 @@ class Running:
     def stopped_by_signals(self) -> AbstractContextManager[None]:
         """Within it SIGTERM and SIGINT stop the gateway in good order. Outside they belong to the program it runs in:
         Ctrl-C ends a demonstration, whose call is not finished first."""
-        return self._server.capture_signals()
+        return self._server.take_signals()
 
     async def stopped(self) -> None:
         """Wait until a signal, or ``stop``, has ended it."""
@@ -108,7 +108,7 @@ async def running(config: Config, agent: Agent, **parts: Unpack[Parts]) -> Async
 async def serving(gateway: Gateway, listener: socket.socket, *, drain_seconds: float) -> AsyncIterator[Running]:
     """Serve ``gateway`` on a bound socket within the context; on leaving it, the calls get ``drain_seconds``."""
     server = _Server(gateway, drain_seconds=drain_seconds)
-    task = asyncio.create_task(server._serve([listener]))  # ``serve`` would take the process's signals
+    task = asyncio.create_task(server.serve(sockets=[listener]))
     ready = asyncio.create_task(server.ready.wait())
     await asyncio.wait([task, ready], return_when=asyncio.FIRST_COMPLETED)
     ready.cancel()
@@ -161,6 +161,14 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.ready.set()
+
+    def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]
+        """uvicorn's own way to serve takes none: they belong to the program it runs in."""
+        return nullcontext()
+
+    def take_signals(self) -> AbstractContextManager[None]:
+        """Within it they are ours."""
+        return super().capture_signals()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """A signal: the first drains, the second cuts. uvicorn's own would raise it again at the end."""

@@ -1,8 +1,6 @@
 """Who is let in at Gemini's end of its wires, and what can go wrong there: simulated."""
 
-import asyncio
 import contextlib
-from collections.abc import Coroutine
 from typing import Any, Final
 
 import msgspec
@@ -10,7 +8,7 @@ from starlette.requests import HTTPConnection
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from trunkline.ai import standin
-from trunkline.ai.standin import WRONG_KEY, Place, Play, Trouble
+from trunkline.ai.standin import WRONG_KEY, Beside, Place, Play, Trouble
 
 # The vendor accepts the upgrade first, and closes the socket then.
 CLOSES: Final = {
@@ -64,7 +62,8 @@ class End:
         self.socket = socket
         self.play = play
         self._stalled = False
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._beside = Beside()
+        self.soon = self._beside.start
 
     async def serve(self) -> None:
         """Until the client is gone, or has to go."""
@@ -80,8 +79,7 @@ class End:
         except (WebSocketDisconnect, RuntimeError):
             pass  # it went while we spoke
         finally:
-            for task in self._tasks:
-                task.cancel()
+            self._beside.stop()
 
     async def take(self, data: str | bytes) -> None:
         """One message. Raises ``Strange``."""
@@ -92,14 +90,6 @@ class End:
         if self._stalled:
             await standin.stall()
         await self.socket.send_bytes(msgspec.json.encode(message))
-
-    def soon(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Do it beside the reading."""
-        task = asyncio.create_task(_quietly(work))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        task.add_done_callback(lambda _: work.close())  # one that was cancelled before it began
-        return task
 
     async def trouble(self, place: Place) -> None:
         """What can go wrong here and now. Returns where things go on."""
@@ -121,8 +111,3 @@ class End:
                 self._stalled = True
                 await self.socket.close(*CLOSES[trouble])
                 await standin.stall()
-
-
-async def _quietly(work: Coroutine[Any, Any, None]) -> None:
-    with contextlib.suppress(WebSocketDisconnect, RuntimeError):  # the client is gone
-        await work

@@ -1,7 +1,5 @@
 """Who is let in at OpenAI's end of its wires, and what can go wrong there: simulated."""
 
-import asyncio
-import contextlib
 from typing import Any
 
 import msgspec
@@ -9,7 +7,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from trunkline.ai import standin
 from trunkline.ai.chat.refusals import REFUSALS, error, key_refusal, refusal
-from trunkline.ai.standin import Place, Play, Trouble
+from trunkline.ai.standin import Beside, Place, Play, Trouble
 
 
 def error_event(code: str, kind: str = "invalid_request_error", event_id: str | None = None) -> dict[str, Any]:
@@ -56,7 +54,8 @@ class End:
         self.play = play
         self._count = 0
         self._stalled = False
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._beside = Beside()
+        self.soon = self._beside.start
 
     async def serve(self) -> None:
         """Until the client is gone."""
@@ -73,8 +72,7 @@ class End:
         except (WebSocketDisconnect, RuntimeError):
             pass  # it went while we spoke
         finally:
-            for task in self._tasks:
-                task.cancel()
+            self._beside.stop()
 
     async def begin(self) -> None:
         """The first word is the server's, where it has one."""
@@ -104,13 +102,6 @@ class End:
         self._count += 1
         return f"{kind}_{id(self.socket) % 65521:04x}{self._count}"
 
-    def soon(self, work: Any) -> asyncio.Task[None]:
-        """Do it beside the reading."""
-        task: asyncio.Task[None] = asyncio.create_task(_quietly(work))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
-
     async def misbehave(self, trouble: Trouble) -> None:
         """What can go wrong on an open socket. Returns where things go on."""
         match trouble:
@@ -133,8 +124,3 @@ class End:
                 await self.socket.close(3000 if trouble is Trouble.KEY else 1011, f"{kind}.{code}")
                 self._stalled = True
                 await standin.stall()
-
-
-async def _quietly(work: Any) -> None:
-    with contextlib.suppress(WebSocketDisconnect, RuntimeError):  # the client is gone
-        await work
