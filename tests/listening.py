@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from noises import KINDS, add, voiced_power
 from speech import FOLDER, utterances
 from trunkline.audio.background import Background, BackgroundStream
 from trunkline.audio.format import PCM16_8K, PCM16_16K, AudioFormat
@@ -17,6 +18,12 @@ from trunkline.audio.vad import Detector, Endpointer, Endpointing, SpeechEdge
 from trunkline.testing import sounds
 
 RECORDINGS = sorted(FOLDER.glob("*.wav"))
+SAID: Final = (
+    "could you tell me where my parcel is",
+    "my number is seven three one nine",
+    "goodbye and thanks a lot",
+    "we would like a table for two on Friday evening",
+)
 
 
 class Span(msgspec.Struct, frozen=True):
@@ -105,6 +112,12 @@ def _level(pcm16: bytes, audio: AudioFormat) -> NDArray[np.float64]:
     blocks = np.frombuffer(pcm16, "<i2").astype(float).reshape(-1, audio.rate // 100)
     level: NDArray[np.float64] = 20 * np.log10(np.sqrt((blocks**2).mean(axis=1)) + 1)
     return level
+
+
+def in_noise(take: Recording, snr_db: float, seed: int) -> list[bytes]:
+    """The recording in every kind of noise."""
+    power = voiced_power(take.clean, take.voiced) / 10 ** (snr_db / 10)
+    return [add(take.clean, kind, power, seed=seed) for kind in KINDS]
 
 
 def listen(

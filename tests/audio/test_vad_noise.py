@@ -17,8 +17,8 @@ from typing import Final
 import numpy as np
 import pytest
 
-from listening import RECORDINGS, Recording, decisions, listen, marks, recording, spoken
-from noises import KINDS, Floats, add, noise, to_pcm16, voiced_power
+from listening import RECORDINGS, SAID, Recording, decisions, in_noise, listen, marks, recording, spoken
+from noises import KINDS, Floats, noise, to_pcm16
 from trunkline.ai.models import find_silero
 from trunkline.ai.providers import silero
 from trunkline.audio.background import Background
@@ -35,12 +35,6 @@ SLACK: Final = 1  # another machine's rounding may tip an edge
 
 # dB of signal to noise; of 216 edges so many off; utterances split where there is no pause; speech where there is none
 MEASURED: Final = [(20, 2, 0, 0), (15, 1, 0, 0), (10, 0, 0, 2), (5, 1, 0, 2), (0, 3, 4, 0)]
-SAID: Final = (
-    "could you tell me where my parcel is",
-    "my number is seven three one nine",
-    "goodbye and thanks a lot",
-    "we would like a table for two on Friday evening",
-)
 
 
 @pytest.fixture(scope="module")
@@ -49,12 +43,6 @@ def detector() -> Silero:
     if file is None:
         pytest.skip("the Silero model is not there: run 'trunkline models'")
     return Silero(silero.load(file))
-
-
-def in_noise(take: Recording, snr_db: float, seed: int) -> list[bytes]:
-    """The recording in every kind of noise."""
-    power = voiced_power(take.clean, take.voiced) / 10 ** (snr_db / 10)
-    return [add(take.clean, kind, power, seed=seed) for kind in KINDS]
 
 
 def tally(detector: Silero, takes: Sequence[Recording], snr_db: float, seeds: Sequence[int]) -> tuple[int, int, int]:
